@@ -1,0 +1,66 @@
+"""Which language model to use, and how."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+PRESETS: dict[str, str] = {
+    "openai": "https://api.openai.com/v1",
+    "deepseek": "https://api.deepseek.com/v1",
+    "moonshot": "https://api.moonshot.cn/v1",
+    "siliconflow": "https://api.siliconflow.cn/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
+    "ollama": "http://localhost:11434/v1",
+}
+KEYLESS = frozenset({"ollama", "openai_compatible"})
+
+
+class LlmSettings(BaseModel):
+    """How to reach a model.
+
+    `provider` is "none" (no model: rules extract, digest is off), a name of PRESETS,
+    "openai_compatible" (any server; `base_url` needed), or the import path of a class of yours,
+    "package.module:Class", called with these settings and an observer and implementing LlmProvider.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: str = Field("none", description="none, a preset, openai_compatible or pkg.mod:Class")
+    model: str = Field("", description="the model's name; needed unless the provider is none")
+    base_url: str | None = Field(None, description="overrides the preset's address")
+    api_key: SecretStr | None = Field(None, description="the provider's key; Ollama needs none")
+    timeout_seconds: float = Field(60.0, gt=0, le=600, description="for one whole call")
+    max_tokens: int = Field(4096, ge=16, le=200_000, description="the longest answer, in tokens")
+    temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 is the most repeatable")
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a model at all."""
+        return self.provider != "none"
+
+    @property
+    def is_import_path(self) -> bool:
+        """Whether `provider` names a class outside of Mnema."""
+        return ":" in self.provider
+
+    @property
+    def url(self) -> str:
+        """The address in effect. Only for presets and openai_compatible."""
+        return self.base_url or PRESETS[self.provider]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.enabled or self.is_import_path:
+            return self
+        if self.provider not in PRESETS and self.provider != "openai_compatible":
+            known = ", ".join(["none", *PRESETS, "openai_compatible", "pkg.mod:Class"])
+            raise ValueError(f"unknown LLM provider {self.provider!r}; known: {known}")
+        if self.provider == "openai_compatible" and not self.base_url:
+            raise ValueError("provider openai_compatible needs base_url")
+        if not self.model:
+            raise ValueError(f"provider {self.provider} needs model")
+        if self.api_key is None and self.provider not in KEYLESS:
+            raise ValueError(f"provider {self.provider} needs api_key")
+        return self

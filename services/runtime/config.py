@@ -1,0 +1,170 @@
+"""The settings that every target shares: one frozen tree, read once at start.
+
+Each value is an environment variable: the prefix MNEMA_, then the path with two
+underscores between its parts (MNEMA_DATABASE__POOL_MAX=20). The whole tree, with the
+settings of embeddings, LLM and object storage, is put together in services.app.settings.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Address = Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
+ENV_PREFIX = "MNEMA_"
+
+
+class SettingsGroup(BaseModel):
+    """A branch of the tree: frozen, and an unknown name is an error, not ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(SettingsGroup):
+    """PostgreSQL. One pool per process."""
+
+    dsn: SecretStr = Field(
+        default=SecretStr("postgresql:///mnema"), description="libpq URL of the services' role."
+    )
+    pool_min: int = Field(default=1, ge=0, le=1000, description="Connections kept open.")
+    pool_max: int = Field(default=10, ge=1, le=1000, description="Connections at most.")
+    acquire_timeout_seconds: float = Field(
+        default=5.0, gt=0, description="Longest wait for a free connection."
+    )
+    connect_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="Longest wait to connect."
+    )
+    command_timeout_seconds: float = Field(default=30.0, gt=0, description="Longest statement.")
+    statement_cache_size: int = Field(
+        default=256,
+        ge=0,
+        description="Prepared statements per connection; 0 behind PgBouncer < 1.21.",
+    )
+
+
+class ServerSettings(SettingsGroup):
+    """The gRPC server of a target."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=50051, ge=0, le=65535, description="Port; 0 takes a free one.")
+    drain_seconds: float = Field(
+        default=20.0, ge=0, description="Time for running calls at shutdown."
+    )
+    drain_delay_seconds: float = Field(
+        default=0.0, ge=0, description="Wait between NOT_SERVING and refusing calls, for balancers."
+    )
+    max_message_bytes: int = Field(
+        default=16 * 1024 * 1024, ge=64 * 1024, description="Per message."
+    )
+    max_concurrent_rpcs: int = Field(
+        default=1000, ge=1, description="Calls at once; more are answered RESOURCE_EXHAUSTED."
+    )
+    default_deadline_seconds: float = Field(
+        default=30.0, gt=0, description="Deadline of a unary call whose client gives none."
+    )
+    stream_deadline_seconds: float = Field(
+        default=3600.0, gt=0, description="Deadline of a streaming call whose client gives none."
+    )
+
+
+class PeerSettings(SettingsGroup):
+    """Where the other targets listen ("host:port"). The default is one process for all."""
+
+    ingest: Address = "127.0.0.1:50051"
+    vector: Address = "127.0.0.1:50051"
+    graph: Address = "127.0.0.1:50051"
+    recall: Address = "127.0.0.1:50051"
+    reflect: Address = "127.0.0.1:50051"
+    files: Address = "127.0.0.1:50051"
+    accounts: Address = "127.0.0.1:50051"
+
+
+class TelemetrySettings(SettingsGroup):
+    """Logs, traces and metrics. Traces and metrics cost nothing until configured."""
+
+    otlp_endpoint: str | None = Field(
+        default=None, description="OTLP/gRPC collector (http://host:4317); none = no traces."
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address of the Prometheus endpoint."
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port of the Prometheus endpoint; none = off."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    trace_sample_ratio: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of new traces kept; a caller's decision is followed.",
+    )
+
+
+class ExtractionSettings(SettingsGroup):
+    """How messages become memories."""
+
+    extractor: Literal["local", "llm"] = "local"
+    max_batch_messages: int = Field(
+        default=20, ge=1, le=200, description="Messages per extraction."
+    )
+    delay_seconds: float = Field(
+        default=2.0, ge=0, description="Wait after a message, so that a burst is one extraction."
+    )
+    max_attempts: int = Field(
+        default=5, ge=1, le=50, description="Tries before a job is set aside."
+    )
+    backoff_seconds: float = Field(
+        default=2.0, gt=0, description="Wait before the second try; doubles with each."
+    )
+    timeout_seconds: float = Field(default=120.0, gt=0, description="Longest extraction.")
+    concurrency: int = Field(default=4, ge=1, le=256, description="Jobs at once in one worker.")
+
+
+class RecallSettings(SettingsGroup):
+    """How long recall waits for each arm; a late arm is left out and the answer says so."""
+
+    vector_timeout_seconds: float = Field(default=2.0, gt=0)
+    graph_timeout_seconds: float = Field(default=0.5, gt=0)
+    profile_timeout_seconds: float = Field(default=0.3, gt=0)
+
+
+class RuntimeSettings(BaseSettings):
+    """What every target needs. Secrets are never shown by repr."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".mnema", description="Folder of local state."
+    )
+    internal_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="What services prove themselves to each other with.",
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    server: ServerSettings = ServerSettings()
+    peers: PeerSettings = PeerSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    extraction: ExtractionSettings = ExtractionSettings()
+    recall: RecallSettings = RecallSettings()
+
+
+def unknown_variables(settings: type[BaseSettings], environment: Iterable[str]) -> tuple[str, ...]:
+    """The MNEMA_ variables that name no setting of the top level: most likely misspelt.
+
+    (A misspelt name below the top level already fails when the settings are read.)
+    """
+    known = {name.upper() for name in settings.model_fields}
+    return tuple(
+        sorted(
+            name
+            for name in environment
+            if name.startswith(ENV_PREFIX)
+            and name.removeprefix(ENV_PREFIX).split("__")[0].upper() not in known
+        )
+    )

@@ -1,0 +1,306 @@
+"""The connection pool of a process, and transactions that see only their scope.
+
+Nothing is left on a session outside a transaction, so PgBouncer may stand in between.
+A server that restarts is reconnected to by the next transaction; the one it broke ends in
+`Unavailable`, which callers may retry.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Literal, Self, TypeAlias, TypeVar
+
+import asyncpg
+import pgvector.asyncpg
+
+from services.runtime import context
+from services.runtime.config import DatabaseSettings
+from services.runtime.errors import DeadlineExceeded, FailedPrecondition, Unavailable
+from services.runtime.scope import Scope
+
+__all__ = ["Connection", "Database", "Isolation", "Scope", "connection_lost"]
+
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Isolation = Literal["read_committed", "repeatable_read", "serializable"]
+T = TypeVar("T")
+
+_RETRY_AFTER_SECONDS = 1.0
+_MAX_ATTEMPTS = 5
+_FIRST_BACKOFF_SECONDS = 0.02
+_CONNECTION_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    ConnectionError,
+)
+_SET_SCOPE = """
+SELECT set_config('mnema.tenant', $1, true), set_config('mnema.owner', $2, true),
+       set_config('mnema.admin', $3, true), set_config('mnema.queue', $4, true),
+       set_config('mnema.key_hash', $5, true), set_config('statement_timeout', $6, true)
+"""
+
+
+def connection_lost(error: BaseException) -> bool:
+    """Whether this error means that the server, or the way to it, is gone."""
+    return isinstance(error, _CONNECTION_LOST)
+
+
+class Database:
+    """A pool of connections to one PostgreSQL. Belongs to the event loop that made it."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", settings: DatabaseSettings) -> None:
+        self._pool = pool
+        self._settings = settings
+
+    @classmethod
+    async def connect(cls, settings: DatabaseSettings) -> Self:
+        """Open the pool. Unavailable when the server does not answer."""
+        try:
+            pool = await asyncpg.create_pool(
+                settings.dsn.get_secret_value(),
+                min_size=min(settings.pool_min, settings.pool_max),
+                max_size=settings.pool_max,
+                timeout=settings.connect_timeout_seconds,
+                command_timeout=settings.command_timeout_seconds,
+                statement_cache_size=settings.statement_cache_size,
+                init=_register_codecs,
+                reset=_keep_session,
+            )
+        except (*_CONNECTION_LOST, OSError) as error:
+            raise _unavailable() from error
+        return cls(pool, settings)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: DatabaseSettings) -> AsyncIterator[Self]:
+        """`connect`, closed at the end of the block."""
+        database = await cls.connect(settings)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    @property
+    def pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+        """The pool itself, for libraries that want one (the job queue)."""
+        return self._pool
+
+    async def close(self) -> None:
+        """Close every connection; those in use get a few seconds to come back."""
+        try:
+            async with asyncio.timeout(5):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(
+        self,
+        scope: Scope,
+        *,
+        readonly: bool = False,
+        isolation: Isolation = "read_committed",
+    ) -> AsyncIterator[Connection]:
+        """A transaction that sees only what `scope` names; commits at the end of the block.
+
+        Its statements end with the current request's deadline (DeadlineExceeded).
+        Unavailable when the server is gone or no connection becomes free in time. A nested
+        `connection.transaction()` is a savepoint.
+        """
+        connection, transaction = await self._begin(scope, readonly, isolation)
+        try:
+            yield connection
+            await transaction.commit()
+        except BaseException as error:
+            gone = connection.is_closed()
+            if not gone and connection.is_in_transaction():
+                await _roll_back(transaction, connection)
+            translated = _translated(error, gone=gone)
+            if translated is None:
+                raise
+            raise translated from error
+        finally:
+            await self._pool.release(connection)
+
+    async def run(
+        self,
+        scope: Scope,
+        work: Callable[[Connection], Awaitable[T]],
+        *,
+        readonly: bool = False,
+        isolation: Isolation = "read_committed",
+    ) -> T:
+        """`work` in a transaction, done again when PostgreSQL asks for it.
+
+        A serialisation failure or a deadlock rolls everything back, so `work` runs up to 5
+        times, with growing random pauses; it must have no effects outside the transaction.
+        """
+        attempt = 1
+        while True:
+            try:
+                async with self.transaction(
+                    scope, readonly=readonly, isolation=isolation
+                ) as connection:
+                    return await work(connection)
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+                if attempt >= _MAX_ATTEMPTS:
+                    raise Unavailable(
+                        "too many writers at once; try again", retry_after=_RETRY_AFTER_SECONDS
+                    ) from error
+            await asyncio.sleep(
+                random.uniform(0, _FIRST_BACKOFF_SECONDS * 2**attempt)  # noqa: S311 - jitter
+            )
+            attempt += 1
+
+    async def ping(self) -> None:
+        """One statement to the server and back; Unavailable when it does not answer."""
+        async with self.transaction(Scope(), readonly=True) as connection:
+            await connection.fetchval("SELECT 1")
+
+    async def check_schema(
+        self, version: Callable[[Connection], Awaitable[int]], required: int
+    ) -> int:
+        """Refuse to start on a schema older than `required`; a newer one is fine.
+
+        `version` reads the schema's version; the storage layer knows how.
+        """
+        async with self.transaction(Scope(), readonly=True) as connection:
+            found = await version(connection)
+        if found < required:
+            raise FailedPrecondition(
+                f"the database has schema {found}, this program needs {required}: run migrations",
+                reason="SCHEMA_TOO_OLD",
+                metadata={"found": str(found), "required": str(required)},
+            )
+        return found
+
+    async def refresh(self) -> None:
+        """Reconnect at the next use: after a migration that added types."""
+        await self._pool.expire_connections()
+
+    @asynccontextmanager
+    async def listening(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        """A connection of its own, outside the pool, for LISTEN.
+
+        It carries no scope, so row-level security shows it no rows. Behind a PgBouncer in
+        transaction mode it hears nothing: give such a process a direct DSN.
+        """
+        connection = await _connect(self._settings)
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=2)
+
+    async def _begin(
+        self, scope: Scope, readonly: bool, isolation: Isolation
+    ) -> tuple[Connection, asyncpg.transaction.Transaction]:
+        """A connection with a transaction open on it, scoped.
+
+        A pooled connection that died unnoticed shows it here, before any work was done, so
+        one more try on a fresh connection is safe.
+        """
+        try:
+            return await self._begin_once(scope, readonly, isolation)
+        except Unavailable:
+            if self._pool.is_closing():
+                raise
+            return await self._begin_once(scope, readonly, isolation)
+
+    async def _begin_once(
+        self, scope: Scope, readonly: bool, isolation: Isolation
+    ) -> tuple[Connection, asyncpg.transaction.Transaction]:
+        connection = await self._acquire()
+        try:
+            transaction = connection.transaction(isolation=isolation, readonly=readonly)
+            await transaction.start()
+            await connection.fetchrow(_SET_SCOPE, *scope.values(), self._statement_timeout())
+        except BaseException as error:
+            gone = connection.is_closed()
+            # Without its transaction's end the connection is of no use to the next one.
+            if not gone:
+                connection.terminate()
+            await self._pool.release(connection)
+            translated = _translated(error, gone=gone)
+            if translated is None:
+                raise
+            raise translated from error
+        return connection, transaction
+
+    async def _acquire(self) -> Connection:
+        limit = context.call_timeout(self._settings.acquire_timeout_seconds)
+        try:
+            async with asyncio.timeout(limit):
+                return await self._pool.acquire()
+        except TimeoutError as error:
+            if context.remaining() == 0:
+                raise DeadlineExceeded("no time was left for the database") from error
+            raise _unavailable() from error
+        except (*_CONNECTION_LOST, OSError) as error:
+            raise _unavailable() from error
+        except asyncpg.InterfaceError as error:
+            raise _unavailable() from error  # the pool is closing: this process is going down
+
+    def _statement_timeout(self) -> str:
+        """Milliseconds, at least 1: PostgreSQL takes 0 as no limit."""
+        seconds = context.call_timeout(self._settings.command_timeout_seconds)
+        return str(max(1, int(seconds * 1000)))
+
+
+async def _connect(settings: DatabaseSettings) -> "asyncpg.Connection[asyncpg.Record]":
+    try:
+        return await asyncpg.connect(
+            settings.dsn.get_secret_value(),
+            timeout=settings.connect_timeout_seconds,
+            command_timeout=settings.command_timeout_seconds,
+            statement_cache_size=settings.statement_cache_size,
+        )
+    except (*_CONNECTION_LOST, OSError) as error:
+        raise _unavailable() from error
+
+
+async def _register_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """jsonb as Python values; vector types where pgvector is installed."""
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=_to_json, decoder=json.loads
+        )
+    schema = await connection.fetchval(
+        "SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace "
+        "WHERE extname = 'vector'"
+    )
+    if schema is not None:
+        await pgvector.asyncpg.register_vector(connection, schema=schema)
+
+
+async def _keep_session(_: Any) -> None:
+    """Skip asyncpg's clean-up round trip: a transaction leaves nothing behind."""
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+async def _roll_back(transaction: asyncpg.transaction.Transaction, connection: Connection) -> None:
+    try:
+        await transaction.rollback()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        # The error that led here is the one to report; PostgreSQL rolls back by itself.
+        connection.terminate()
+
+
+def _translated(error: BaseException, *, gone: bool) -> Unavailable | DeadlineExceeded | None:
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return DeadlineExceeded("the database took longer than the time that was left")
+    if gone and isinstance(error, asyncpg.InterfaceError | ConnectionError):
+        return _unavailable()
+    if isinstance(error, asyncpg.PostgresError) and connection_lost(error):
+        return _unavailable()
+    return None
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("the database does not answer", retry_after=_RETRY_AFTER_SECONDS)
