@@ -82,7 +82,7 @@ class Child:
         return True
 
     def _end_group(self) -> None:
-        """What the process started goes with it. No stranger can have the id of a living group."""
+        """What the process started goes with it."""
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):

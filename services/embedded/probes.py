@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 _TIMEOUT = 1.0  # seconds, per question
 
@@ -21,9 +21,14 @@ class GrpcHealth:
         # A pool of its own: the shared one remembers a refused connection and waits a second.
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
         async with grpc.aio.insecure_channel(self.address, options=options) as channel:
-            request = health_pb2.HealthCheckRequest(service=self.service)
+            check = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            )
             try:
-                answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=_TIMEOUT)
+                request = health_pb2.HealthCheckRequest(service=self.service)
+                answer = await check(request, timeout=_TIMEOUT)
             except grpc.aio.AioRpcError:
                 return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

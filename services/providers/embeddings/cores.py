@@ -1,0 +1,20 @@
+"""How much CPU this process may use."""
+
+import math
+import os
+from pathlib import Path
+
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+
+
+def usable_cores(limit: Path = _CGROUP_LIMIT) -> int:
+    """Cores by affinity and by the container's quota (`limit`: cgroup v2's cpu.max), at least 1.
+
+    More threads than the quota allows are stopped by the kernel in the middle of a run.
+    """
+    cores = len(os.sched_getaffinity(0))
+    if limit.is_file():
+        quota, period = limit.read_text().split()
+        if quota != "max":
+            cores = min(cores, math.ceil(int(quota) / int(period)))
+    return max(cores, 1)

@@ -1,0 +1,159 @@
+"""The one table of limits: what a field of a request may hold.
+
+A rule is found by the field's full name ("mnema.v1.NewMessage.content"), then by its bare
+name, then by its type. It holds wherever the field stands, in nested messages too.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Form = Literal["any", "line", "uuid"]
+
+UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+MASK_PATH = re.compile(r"\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+
+MAX_VIOLATIONS = 16
+MAX_MASK_PATHS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """At most `maximum` characters (code points), never NUL.
+
+    A "line" has no control characters; a "uuid" is empty or a UUID; with `one_of`, one of these.
+    """
+
+    maximum: int
+    form: Form = "any"
+    one_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """From `minimum` to `maximum`, both included; always finite."""
+
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """At most `maximum` bytes."""
+
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A Struct, Value or ListValue: its serialised size in bytes, and how deep it nests."""
+
+    maximum: int
+    depth: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A Duration, in seconds."""
+
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list or map of at most `maximum`, each item after the rule `each` (or its type's)."""
+
+    maximum: int
+    each: "Text | Number | Bytes | Json | None" = None
+
+
+Rule: TypeAlias = Text | Number | Bytes | Json | Span | Items
+
+KIB = 1024
+_YEAR_SECONDS = 366 * 24 * 3600.0
+_UUID = Text(36, "uuid")
+_NAME = Text(256, "line")
+_SHARE = Number(0, 1)
+_LIMIT = Number(0, 200)
+_TAG = Text(64, "line")
+
+DEFAULT_TEXT = Text(1024)
+DEFAULT_BYTES = Bytes(2 * KIB * KIB)
+DEFAULT_JSON = Json(16 * KIB)
+DEFAULT_ITEMS = Items(1000)
+DEFAULT_SPAN = Span(0, 100 * _YEAR_SECONDS)
+
+# The years 1 to 9999, in seconds since 1970.
+FIRST_SECOND = -62_135_596_800
+LAST_SECOND = 253_402_300_799
+
+BY_NAME: Mapping[str, Rule] = {
+    # who and where
+    "user_id": _NAME,
+    "session_id": _NAME,
+    "tenant_id": _UUID,
+    "key_id": _UUID,
+    "memory_id": _UUID,
+    "message_id": _UUID,
+    "extraction_id": _UUID,
+    "file_id": _UUID,
+    "edge_id": _UUID,
+    "request_id": _UUID,
+    "memory_ids": Items(1000, _UUID),
+    "message_ids": Items(1000, _UUID),
+    "extraction_ids": Items(1000, _UUID),
+    "file_ids": Items(1000, _UUID),
+    "edge_ids": Items(1000, _UUID),
+    "node_id": _NAME,
+    # texts
+    "role": Text(16, one_of=("user", "assistant", "system", "tool")),
+    "content": Text(32_768),
+    "texts": Items(256, Text(32_768)),
+    "query": Text(8_192),
+    "speaker": _NAME,
+    "name": _NAME,
+    "title": _NAME,
+    "slot": _NAME,
+    "custom_type": _NAME,
+    "category": Text(128, "line"),
+    "label": _TAG,
+    "namespace": Text(128, "line"),
+    "key": _NAME,
+    "prefix": _NAME,
+    "filename": Text(512, "line"),
+    "mime_type": Text(128, "line"),
+    "file_types": Items(64, Text(32, "line")),
+    "tags": Items(64, _TAG),
+    # values
+    "metadata": DEFAULT_JSON,
+    "properties": DEFAULT_JSON,
+    "value": Json(256 * KIB),
+    "values": Items(1000, Json(256 * KIB)),
+    "messages": Items(1000),
+    "triples": Items(1000),
+    "query_embedding": Items(4096),
+    "file_data": Bytes(15 * KIB * KIB),
+    "chunk": Bytes(2 * KIB * KIB),
+    # numbers
+    "page_size": Number(0, 2**31 - 1),  # above the call's maximum it is lowered, not refused
+    "page_token": Text(2048, "line"),
+    "limit": _LIMIT,
+    "max_depth": Number(0, 10),
+    "max_retries": Number(0, 10),
+    "importance": Number(1, 10),
+    "confidence": _SHARE,
+    "weight": _SHARE,
+    "arousal": _SHARE,
+    "min_score": _SHARE,
+    "valence": Number(-1, 1),
+}
+
+BY_FULL_NAME: Mapping[str, Rule] = {
+    "mnema.v1.Memory.content": Text(16_384),
+    "mnema.v1.Edge.content": Text(1_024),
+    "mnema.v1.Triple.content": Text(1_024),
+    "mnema.v1.CreateFileFromTextRequest.content": Text(4 * KIB * KIB),
+}

@@ -1,0 +1,47 @@
+"""What every family of tables needs: a user's lock, a user's row, the active embedding space."""
+
+from dataclasses import dataclass
+
+from services.runtime.database import Connection
+from services.runtime.errors import FailedPrecondition
+from services.runtime.ids import OwnerId, TenantId
+from services.storage.queries import load
+
+SQL = load("foundation")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSpace:
+    """The vectors of one model: `table_name` holds them, each of `dims` values."""
+
+    space_id: int
+    model: str
+    dims: int
+    table_name: str
+
+
+async def lock_owner(connection: Connection, owner_id: OwnerId) -> None:
+    """Makes this transaction the only one that changes the user's memories, graph, profile and key-values.
+
+    Taken before any row of theirs is touched, so writers queue up instead of deadlocking.
+    Ingesting messages does not take it.
+    """
+    await connection.execute(SQL["lock_owner"], owner_id)
+
+
+async def register_user(
+    connection: Connection, owner_id: OwnerId, tenant_id: TenantId, user_id: str
+) -> None:
+    """Makes the user's row if there is none: everything a user owns refers to it."""
+    await connection.execute(SQL["register_user"], owner_id, tenant_id, user_id)
+
+
+async def active_space(connection: Connection) -> EmbeddingSpace:
+    """The space that vectors are written to and searched in.
+
+    Raises FailedPrecondition if `mnema migrate` has made none.
+    """
+    row = await connection.fetchrow(SQL["get_active_space"])
+    if row is None:
+        raise FailedPrecondition("the database has no embedding space: run `mnema migrate`")
+    return EmbeddingSpace(row["space_id"], row["model"], row["dims"], row["table_name"])
