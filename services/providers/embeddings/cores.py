@@ -12,7 +12,9 @@ def usable_cores(limit: Path = _CGROUP_LIMIT) -> int:
 
     More threads than the quota allows are stopped by the kernel in the middle of a run.
     """
-    cores = len(os.sched_getaffinity(0))
+    # macOS knows no affinity.
+    affine = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
     if limit.is_file():
         quota, period = limit.read_text().split()
         if quota != "max":

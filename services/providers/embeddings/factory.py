@@ -31,8 +31,8 @@ def create_embedding_provider(
     return CachedEmbedding(provider, settings.cache_size)
 
 
-# The imports stand in the functions: onnxruntime and openai cost 50 MB and half a second
-# each, and a process needs at most one of them.
+# The imports stand in the functions: onnxruntime and openai cost 20 MB and up to half a
+# second each, and a process needs at most one of them.
 
 
 def _provider(settings: EmbeddingSettings, model_dir: Path) -> EmbeddingProvider:

@@ -53,8 +53,9 @@ class GraphWriter:
         **attributes: object,
     ) -> None:
         """A node; an empty input name is an optional input left out."""
-        made = helper.make_node(
-            operator, inputs, outputs, name=outputs[0], domain=domain, **attributes
+        made = helper.make_node(operator, inputs, outputs, name=outputs[0], domain=domain)
+        made.attribute.extend(
+            helper.make_attribute(name, value) for name, value in attributes.items()
         )
         self._nodes.append(made)
 

@@ -52,7 +52,8 @@ class OpenAICompatibleEmbedding:
     async def embed(self, text: str) -> Vector:
         """The vector of one text."""
         rows = await self.embed_batch([text])
-        return rows[0]
+        vector: Vector = rows[0]
+        return vector
 
     async def embed_batch(self, texts: Sequence[str]) -> Vectors:
         """The vectors of the texts, asked for in parts of the service's batch limit.
@@ -70,7 +71,7 @@ class OpenAICompatibleEmbedding:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._part(part)) for part in parts]
-        except* Exception as failures:
+        except ExceptionGroup as failures:
             # One cause is enough for the caller; the group would hide its class.
             raise failures.exceptions[0] from failures
         return np.concatenate([task.result() for task in tasks])

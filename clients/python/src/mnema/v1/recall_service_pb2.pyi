@@ -282,7 +282,9 @@ class ScoreFactors(_message.Message):
     importance: _builtins.float
     """importance ÷ 10: 0.1 to 1; 0.5 where no importance is known."""
     graph_boost: _builtins.float
-    """min(1 + coverage, 2): coverage is the sum over the graph's facts of 0.5 where it names both ends, 0.2 where one."""
+    """min(1 + coverage, 2): coverage is the sum, over the facts of the graph that share the most words with the query, of
+    0.5 where the content names both ends and 0.2 where it names one; at most 3 facts count.
+    """
     @_builtins.property
     def relevance(self) -> _vector_service_pb2.Relevance:
         """How well it fits by words and by meaning; relevance.rrf is the first factor."""
@@ -334,7 +336,9 @@ class MergedResult(_message.Message):
 
     @_builtins.property
     def factors(self) -> Global___ScoreFactors:
-        """What the score is made of. A graph fact has confidence × matched_ends ÷ 2 as its score, and no factors."""
+        """What the score is made of. A graph fact has no factors: its score is confidence × coverage × 0.5, coverage being
+        the share of the query's words that the fact holds in its names, its relation or its statement.
+        """
 
     def __init__(
         self,
