@@ -1,11 +1,58 @@
+# Everything a person does with this repository. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PY := .venv/bin/python
+.DELETE_ON_ERROR:
 
-.PHONY: protos
-protos: ## Generate the Python stubs from protos/
-	@rm -f clients/python/src/mnema/v1/*_pb2*.py clients/python/src/mnema/v1/*_pb2*.pyi
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -m grpc_tools.protoc -I protos \
-		--python_out=clients/python/src --mypy_out=quiet:clients/python/src \
-		--grpc_python_out=clients/python/src --mypy_grpc_out=quiet:clients/python/src \
-		protos/mnema/v1/*.proto
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+STAMP := $(VENV)/.installed
+NODE_STAMP := node_modules/.installed
+
+.PHONY: help setup demo up test lint format protos lock bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Install everything the server, the client and the tests need into .venv
+
+$(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: apt-get install python3.11 python3.11-venv, or make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
+	@touch $@
+
+$(NODE_STAMP): package-lock.json $(STAMP)
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+demo: setup ## Start everything, ingest a conversation (FILE=transcript.jsonl for yours), ask, stop
+	@$(BIN)/mnema demo $(if $(FILE),--file $(FILE)) $(if $(QUESTIONS),--questions $(QUESTIONS))
+
+up: setup ## Run everything on this machine until Ctrl-C
+	@$(BIN)/mnema up
+
+test: setup $(NODE_STAMP) ## Run all tests
+	@$(BIN)/python -m pytest -q
+
+lint: setup $(NODE_STAMP) ## Check style, types, import boundaries, contracts, stubs and manifests
+	@tools/lint
+
+format: setup ## Format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+protos: setup ## Generate the Python stubs from protos/
+	@tools/protos
+
+lock: setup ## Resolve the dependencies anew into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url \
+		--no-emit-package mnema-client --no-header --python-version 3.11 --upgrade -o requirements.lock
+
+bench: setup ## Measure quality, latency and throughput
+	@$(BIN)/python -m bench
+
+clean: ## Remove what was built; the data in ~/.mnema stay
+	@rm -rf $(VENV) node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,6 @@
 """Fixtures that every test may use: a real PostgreSQL, and a migrated database of its own."""
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -55,7 +56,6 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def template(cluster: Cluster) -> str:
     """The name of a migrated database to copy."""
-    import asyncio
 
     async def prepare() -> None:
         connection = await asyncpg.connect(cluster.superuser_dsn)

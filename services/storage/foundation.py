@@ -21,10 +21,10 @@ class EmbeddingSpace:
 
 
 async def lock_owner(connection: Connection, owner_id: OwnerId) -> None:
-    """Makes this transaction the only one that changes the user's memories, graph, profile and key-values.
+    """Makes this transaction the only writer of what the user's memory consists of.
 
-    Taken before any row of theirs is touched, so writers queue up instead of deadlocking.
-    Ingesting messages does not take it.
+    That is memories, graph, key-values and profile. Taken before any row of theirs is touched,
+    so writers queue up instead of deadlocking. Ingesting messages does not take it.
     """
     await connection.execute(SQL["lock_owner"], owner_id)
 

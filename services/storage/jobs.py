@@ -22,14 +22,20 @@ PRIORITY = {EXTRACT: 10, EMBED: 20, DELETE_OBJECT: 0, SWEEP_OBJECT: 0}
 
 
 async def enqueue(
-    connection: Connection, entrypoint: str, payload: Mapping[str, str], *, delay_seconds: float = 0.0
+    connection: Connection,
+    entrypoint: str,
+    payload: Mapping[str, str],
+    *,
+    delay_seconds: float = 0.0,
 ) -> None:
     """Adds a job that exists exactly if the surrounding transaction commits.
 
     `payload` holds ids alone, never text of a user; the job starts after `delay_seconds`.
     """
     await connection.execute(SQL["admit_to_queue"])
-    await Queries(AsyncpgDriver(connection)).enqueue(
+    # A pool's proxy does all that the driver asks of a connection.
+    driver = AsyncpgDriver(connection)  # type: ignore[arg-type]
+    await Queries(driver).enqueue(
         entrypoint,
         json.dumps(dict(payload)).encode(),
         priority=PRIORITY[entrypoint],

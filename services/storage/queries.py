@@ -8,7 +8,7 @@ HEADING = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 
 def load(family: str) -> dict[str, str]:
-    """The statements of sql/<family>.sql by the name in the line `-- name: insert_message` above each.
+    """The statements of sql/<family>.sql, by the line `-- name: insert_message` above each.
 
     Loaded once, when the module that uses them is imported; an unknown name is a KeyError there.
     """

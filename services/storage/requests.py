@@ -32,7 +32,7 @@ async def once(
     answer_type: type[Answer],
     write: Callable[[], Awaitable[Answer]],
 ) -> Answer:
-    """Runs `write` unless a call of the same request_id has been answered; then gives that answer again.
+    """Runs `write`, unless a call of that request_id was answered: then gives that answer again.
 
     Belongs inside the transaction that writes: claim, write and answer are committed
     together or not at all, and a second call that comes meanwhile waits for the first.

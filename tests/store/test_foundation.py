@@ -5,8 +5,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-
+from pydantic import SecretStr
 from mnema.v1.account_service_pb2 import CreateTenantRequest, CreateTenantResponse
+
 from services.runtime.config import DatabaseSettings
 from services.runtime.database import Connection, Database, Scope
 from services.runtime.errors import RequestIdReused
@@ -43,34 +44,40 @@ async def test_owner_id_leads_every_key_of_what_users_own(test_database: TestDat
         "   SELECT FROM pg_attribute o WHERE o.attrelid = c.oid AND o.attname = 'owner_id')"
     )
     await connection.close()
-    led_otherwise = {(row["relname"], row["attname"]) for row in keys if row["attname"] != "owner_id"}
+    led_otherwise = {
+        (row["relname"], row["attname"]) for row in keys if row["attname"] != "owner_id"
+    }
     assert led_otherwise == {("users", "tenant_id")}  # the look-up of a tenant's users
 
 
 async def test_a_forgotten_setting_shows_nothing(test_database: TestDatabase) -> None:
     tenant_id = TenantId(uuid4())
     owner_id = owner_of(tenant_id, "alice")
-    async with Database.open(DatabaseSettings(dsn=test_database.service_dsn)) as database:
+    async with Database.open(
+        DatabaseSettings(dsn=SecretStr(test_database.service_dsn))
+    ) as database:
         await _make_alice(database, tenant_id, owner_id)
         async with database.transaction(Scope(owner_id=owner_id)) as connection:
             assert await connection.fetchval("SELECT count(*) FROM users") == 1
-        connection = await asyncpg.connect(test_database.service_dsn)
-        tables = await connection.fetch(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        plain = await asyncpg.connect(test_database.service_dsn)
+        tables = await plain.fetch(
+            "SELECT tablename AS relname FROM pg_tables WHERE schemaname = 'public'"
         )
         seen = {
             row["relname"]
             for row in tables
-            if await connection.fetchval(f'SELECT EXISTS (SELECT FROM "{row["relname"]}")')
+            if await plain.fetchval(f'SELECT EXISTS (SELECT FROM "{row["relname"]}")')
         }
-        await connection.close()
+        await plain.close()
     assert seen <= WITHOUT_USERS_DATA
 
 
 async def test_another_owner_sees_and_writes_nothing(test_database: TestDatabase) -> None:
     tenant_id = TenantId(uuid4())
     alice, bob = owner_of(tenant_id, "alice"), owner_of(tenant_id, "bob")
-    async with Database.open(DatabaseSettings(dsn=test_database.service_dsn)) as database:
+    async with Database.open(
+        DatabaseSettings(dsn=SecretStr(test_database.service_dsn))
+    ) as database:
         await _make_alice(database, tenant_id, alice)
         async with database.transaction(Scope(tenant_id=tenant_id, owner_id=bob)) as connection:
             assert await connection.fetchval("SELECT count(*) FROM users") == 0
@@ -84,7 +91,9 @@ async def test_a_request_is_answered_once(test_database: TestDatabase) -> None:
     tenant_id = TenantId(uuid4())
     owner_id = owner_of(tenant_id, "alice")
     runs = 0
-    async with Database.open(DatabaseSettings(dsn=test_database.service_dsn)) as database:
+    async with Database.open(
+        DatabaseSettings(dsn=SecretStr(test_database.service_dsn))
+    ) as database:
         await _make_alice(database, tenant_id, owner_id)
 
         async def call(request: CreateTenantRequest) -> CreateTenantResponse:
@@ -107,7 +116,9 @@ async def test_a_request_is_answered_once(test_database: TestDatabase) -> None:
 
 async def test_a_job_exists_exactly_if_its_transaction_commits(test_database: TestDatabase) -> None:
     owner_id = OwnerId(UUID(int=1))
-    async with Database.open(DatabaseSettings(dsn=test_database.service_dsn)) as database:
+    async with Database.open(
+        DatabaseSettings(dsn=SecretStr(test_database.service_dsn))
+    ) as database:
         with pytest.raises(ZeroDivisionError):
             async with database.transaction(Scope(owner_id=owner_id)) as connection:
                 await jobs.enqueue(connection, jobs.EMBED, {"owner_id": str(owner_id)})
@@ -120,7 +131,9 @@ async def test_a_job_exists_exactly_if_its_transaction_commits(test_database: Te
 
 async def _make_alice(database: Database, tenant_id: TenantId, owner_id: OwnerId) -> None:
     async with database.transaction(Scope(admin=True)) as connection:
-        await connection.execute("INSERT INTO tenants (tenant_id, name) VALUES ($1, 't')", tenant_id)
+        await connection.execute(
+            "INSERT INTO tenants (tenant_id, name) VALUES ($1, 't')", tenant_id
+        )
 
     async def register(connection: Connection) -> None:
         await foundation.register_user(connection, owner_id, tenant_id, "alice")

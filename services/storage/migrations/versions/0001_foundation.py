@@ -1,4 +1,4 @@
-"""The foundation: accounts, conversations, memories, search, graph, key-values, files, jobs, and the walls between users."""
+"""The foundation: every table that memory rests on, the queue, and the walls between users."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ SQL = Path(__file__).parent.parent / "sql" / "0001"
 
 
 def upgrade() -> None:
-    """Runs the scripts in the order of their names; the queue's own tables come before the walls."""
+    """Runs the scripts by their names; the queue's own tables come before the walls."""
     for script in sorted(SQL.glob("*.sql")):
         if script.name.startswith("09_"):
             _run(QueryBuilderEnvironment(DBSettings()).build_install_query())
@@ -21,6 +21,8 @@ def upgrade() -> None:
 
 
 def _run(script: str) -> None:
-    # asyncpg takes a script of many statements only through its own execute, not through a prepared statement.
+    # asyncpg takes a script of many statements through its own execute alone.
     connection = op.get_bind().connection.dbapi_connection
+    if connection is None:
+        raise RuntimeError("the migration has lost its connection")
     connection.run_async(lambda raw: raw.execute(script))

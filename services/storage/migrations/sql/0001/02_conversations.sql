@@ -13,7 +13,8 @@ CREATE TABLE sessions (
     closed_at         timestamptz,
     CONSTRAINT pk_sessions PRIMARY KEY (owner_id, session_id)
 );
-CREATE INDEX ix_sessions_owner_updated ON sessions (owner_id, updated_at DESC, session_id DESC);
+-- Sessions are listed by their newest messages; an empty one by when it was opened.
+CREATE INDEX ix_sessions_owner_latest ON sessions (owner_id, coalesce(last_message_at, recorded_at) DESC, session_id DESC);
 
 CREATE TABLE extractions (
     owner_id     uuid        NOT NULL,

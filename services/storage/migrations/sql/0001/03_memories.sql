@@ -10,9 +10,9 @@ CREATE TABLE memories (
         'fact', 'episodic', 'insight', 'general', 'preference', 'decision', 'todo', 'context', 'instruction', 'error', 'workflow', 'reference')),
     content            text        NOT NULL,
     importance         smallint    CONSTRAINT ck_memories_importance CHECK (importance BETWEEN 1 AND 10),
-    confidence         real        CONSTRAINT ck_memories_confidence CHECK (confidence BETWEEN 0 AND 1),
-    emotion_valence    real        CONSTRAINT ck_memories_valence CHECK (emotion_valence BETWEEN -1 AND 1),
-    emotion_arousal    real        CONSTRAINT ck_memories_arousal CHECK (emotion_arousal BETWEEN 0 AND 1),
+    confidence         double precision CONSTRAINT ck_memories_confidence CHECK (confidence BETWEEN 0 AND 1),
+    emotion_valence    double precision CONSTRAINT ck_memories_valence CHECK (emotion_valence BETWEEN -1 AND 1),
+    emotion_arousal    double precision CONSTRAINT ck_memories_arousal CHECK (emotion_arousal BETWEEN 0 AND 1),
     emotion_label      text,
     slot               text        NOT NULL DEFAULT '',
     category           text        NOT NULL DEFAULT '',
@@ -41,7 +41,9 @@ CREATE TABLE memories (
 -- One present revision a memory, one present holder a slot.
 CREATE UNIQUE INDEX uq_memories_present ON memories (owner_id, memory_id) WHERE retracted_at IS NULL;
 CREATE UNIQUE INDEX uq_memories_slot ON memories (owner_id, slot) WHERE retracted_at IS NULL AND slot <> '';
-CREATE INDEX ix_memories_owner_recorded ON memories (owner_id, recorded_at DESC, memory_id DESC);
+-- Lists by newest first; the same content said again is found by its hash.
+CREATE INDEX ix_memories_owner_created ON memories (owner_id, first_recorded_at DESC, memory_id DESC);
+CREATE INDEX ix_memories_content ON memories (owner_id, hashtextextended(content, 0)) WHERE retracted_at IS NULL;
 CREATE INDEX ix_memories_undigested ON memories (owner_id, recorded_at, item_id)
     WHERE digest_id IS NULL AND retracted_at IS NULL AND memory_type <> 'insight';
 

@@ -11,6 +11,8 @@ CREATE TABLE search_items (
     -- True once its vector is in the active embedding space.
     embedded     boolean     NOT NULL DEFAULT false,
     event_at     timestamptz,
+    -- When the thing was first stored: for a memory, its first revision.
+    created_at   timestamptz NOT NULL DEFAULT now(),
     recorded_at  timestamptz NOT NULL DEFAULT now(),
     retracted_at timestamptz,
     CONSTRAINT pk_search_items PRIMARY KEY (owner_id, item_id)

@@ -1,0 +1,20 @@
+"""All settings of Mnema: what every target shares, and the providers'."""
+
+from pydantic import Field
+
+from services.providers.embeddings.settings import EmbeddingSettings
+from services.providers.llm.settings import LlmSettings
+from services.providers.objects.settings import ObjectSettings
+from services.runtime.config import RuntimeSettings
+
+
+class Settings(RuntimeSettings):
+    """The whole tree, read from the environment (MNEMA_…) when it is made.
+
+    ValidationError names every wrong value. Made once, at the start of a process, and handed
+    down from there; nothing below reads the environment.
+    """
+
+    embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
+    llm: LlmSettings = Field(default_factory=lambda: LlmSettings.model_validate({}))
+    objects: ObjectSettings = Field(default_factory=ObjectSettings)

@@ -1,0 +1,141 @@
+"""The arms of a recall: asked side by side, each with its time; a failed one is left out."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import grpc
+import structlog
+from mnema.v1 import graph_service_pb2 as graph_pb
+from mnema.v1 import key_value_service_pb2 as kv_pb
+from mnema.v1 import recall_service_pb2 as pb
+from mnema.v1 import vector_service_pb2 as vector_pb
+from mnema.v1.graph_service_pb2_grpc import GraphServiceAsyncStub, GraphServiceStub
+from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceAsyncStub, KeyValueServiceStub
+from mnema.v1.vector_service_pb2_grpc import VectorServiceAsyncStub, VectorServiceStub
+
+from services.runtime.channels import call_timeout
+from services.runtime.config import RecallSettings
+from services.runtime.errors import Unavailable
+
+log = structlog.get_logger("mnema.recall")
+
+PROFILE = "profile"
+PROFILE_KEYS = 1000
+DEFAULT_LIMIT = 20
+MOST_HITS = 200
+# What the caller did wrong, and no other arm makes right: the answer is the error.
+CALLERS_FAULT = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.NOT_FOUND,
+    }
+)
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class Found:
+    """What the arms brought; `missing` names those that brought nothing, and why."""
+
+    hits: list[vector_pb.SearchHit] = field(default_factory=list)
+    facts: list[graph_pb.GraphFact] = field(default_factory=list)
+    profile: list[kv_pb.KeyValue] = field(default_factory=list)
+    missing: list[pb.DegradedArm] = field(default_factory=list)
+
+
+class Arms:
+    """Asks the vector, graph and ingest services."""
+
+    def __init__(
+        self,
+        vector: grpc.aio.Channel,
+        graph: grpc.aio.Channel,
+        profile: grpc.aio.Channel,
+        settings: RecallSettings,
+    ) -> None:
+        self._vector: VectorServiceAsyncStub = VectorServiceStub(vector)
+        self._graph: GraphServiceAsyncStub = GraphServiceStub(graph)
+        self._profile: KeyValueServiceAsyncStub = KeyValueServiceStub(profile)
+        self._settings = settings
+
+    async def ask(self, request: pb.RecallRequest) -> Found:
+        """Everything that could be found in time.
+
+        Raises AioRpcError for what the caller did wrong, and Unavailable when neither
+        memories nor the graph could be searched.
+        """
+        found = Found()
+        hits, facts, profile = await asyncio.gather(
+            _left_out(self._search(request), "vector", found),
+            _left_out(self._find_facts(request), "graph", found),
+            _left_out(self._read_profile(request), PROFILE, found),
+        )
+        if hits is None and facts is None:
+            reasons = "; ".join(f"{arm.arm}: {arm.reason}" for arm in found.missing)
+            raise Unavailable(f"nothing can be searched ({reasons})", retry_after=1.0)
+        if hits is not None:
+            found.hits.extend(hits.hits)
+            if hits.degraded:
+                found.missing.append(pb.DegradedArm(arm="embedding", reason=hits.degraded_reason))
+        if facts is not None:
+            found.facts.extend(facts.facts)
+        if profile is not None:
+            found.profile.extend(profile.key_values)
+        return found
+
+    async def _search(self, request: pb.RecallRequest) -> vector_pb.SearchResponse:
+        kinds = [vector_pb.ITEM_KIND_MEMORY]
+        limit = request.limit or DEFAULT_LIMIT
+        if request.include_conversations:
+            # One search ranks both on one scale, and embeds the query once.
+            kinds.append(vector_pb.ITEM_KIND_MESSAGE)
+            limit = min(3 * limit, MOST_HITS)
+        search = vector_pb.SearchRequest(
+            user_id=request.user_id,
+            query=request.query,
+            query_embedding=request.query_embedding,
+            limit=limit,
+            kinds=kinds,
+            memory_types=request.memory_types,
+        )
+        for name in ("created_after", "created_before", "event_after", "event_before", "as_of"):
+            if request.HasField(name):  # type: ignore[arg-type]
+                getattr(search, name).CopyFrom(getattr(request, name))
+        timeout = call_timeout(self._settings.vector_timeout_seconds)
+        return await self._vector.Search(search, timeout=timeout)
+
+    async def _find_facts(self, request: pb.RecallRequest) -> graph_pb.FindFactsResponse:
+        find = graph_pb.FindFactsRequest(
+            user_id=request.user_id, query=request.query, limit=request.limit or DEFAULT_LIMIT
+        )
+        if request.HasField("as_of"):
+            find.as_of.CopyFrom(request.as_of)
+        timeout = call_timeout(self._settings.graph_timeout_seconds)
+        return await self._graph.FindFacts(find, timeout=timeout)
+
+    async def _read_profile(self, request: pb.RecallRequest) -> kv_pb.ListValuesResponse:
+        read = kv_pb.ListValuesRequest(
+            user_id=request.user_id, namespace=PROFILE, page_size=PROFILE_KEYS
+        )
+        if request.HasField("as_of"):
+            read.as_of.CopyFrom(request.as_of)
+        timeout = call_timeout(self._settings.profile_timeout_seconds)
+        return await self._profile.ListValues(read, timeout=timeout)
+
+
+async def _left_out(call: Awaitable[Answer], arm: str, found: Found) -> Answer | None:
+    """The arm's answer, or None with a word about why there is none."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        if error.code() in CALLERS_FAULT:
+            raise
+        reason = f"{error.code().name}: {error.details()}"
+        log.warning("arm left out", arm=arm, reason=reason)
+        found.missing.append(pb.DegradedArm(arm=arm, reason=reason))
+        return None

@@ -1,0 +1,125 @@
+"""The one transaction that makes an extraction's findings part of memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.runtime.database import Connection
+from services.runtime.ids import OwnerId
+from services.storage import extractions, key_values, messages
+from services.storage.foundation import active_space, lock_owner
+from services.storage.graph import Statement, ensure_nodes, state
+from services.storage.memories import NewMemory, Remembered, remember
+from services.storage.relations import NodeRef
+from services.storage.search_items import store_vectors
+
+EPISODIC = "episodic"
+Embedding = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChange:
+    """"set" replaces a profile key's value; "append" adds `value` to its list, once."""
+
+    key: str
+    value: Any
+    mode: Literal["set", "append"]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one extraction found.
+
+    `paths` names, for each memory, the nodes it goes through, in their order.
+    `message_vectors` are the embeddings that were made along the way.
+    """
+
+    memories: tuple[NewMemory, ...]
+    paths: tuple[tuple[NodeRef, ...], ...]
+    statements: tuple[Statement, ...]
+    profile: tuple[ProfileChange, ...]
+    extractor: str
+    duration_ms: int
+    message_vectors: Mapping[UUID, Embedding] = field(default_factory=dict)
+
+
+async def commit_findings(
+    connection: Connection, owner_id: OwnerId, extraction_id: UUID, findings: Findings
+) -> bool:
+    """Writes everything, and that the extraction is done.
+
+    False, and nothing written, if the extraction is not running: a second run of the same
+    job changes nothing.
+    """
+    await lock_owner(connection, owner_id)
+    episodes = sum(memory.memory_type == EPISODIC for memory in findings.memories)
+    finished = await connection.fetchval(
+        extractions.SQL["finish"],
+        owner_id,
+        extraction_id,
+        len(findings.memories) - episodes,
+        episodes,
+        len(findings.statements),
+        findings.extractor,
+        findings.duration_ms,
+    )
+    if not finished:
+        return False
+    space = await active_space(connection)
+    remembered = await remember(connection, owner_id, findings.memories, space)
+    await state(connection, owner_id, findings.statements)
+    await _lay_pathways(connection, owner_id, remembered, findings.paths)
+    await _update_profile(connection, owner_id, extraction_id, findings.profile)
+    await store_vectors(connection, owner_id, space, findings.message_vectors)
+    await messages.set_extraction_state(connection, owner_id, [extraction_id], "done")
+    return True
+
+
+async def _lay_pathways(
+    connection: Connection,
+    owner_id: OwnerId,
+    remembered: Sequence[Remembered],
+    paths: Sequence[Sequence[NodeRef]],
+) -> None:
+    """A memory that was merely said again keeps the path it has."""
+    await ensure_nodes(connection, owner_id, [node for path in paths for node in path])
+    steps = [
+        (memory.memory_id, position, node.node_type, node.node_id)
+        for memory, path in zip(remembered, paths, strict=True)
+        if memory.outcome != "refreshed"
+        for position, node in enumerate(path)
+    ]
+    if steps:
+        await connection.execute(
+            extractions.SQL["insert_pathways"], owner_id, *map(list, zip(*steps, strict=True))
+        )
+
+
+async def _update_profile(
+    connection: Connection,
+    owner_id: OwnerId,
+    extraction_id: UUID,
+    changes: Sequence[ProfileChange],
+) -> None:
+    for change in changes:
+        if change.mode == "append":
+            added = change.value if isinstance(change.value, list) else [change.value]
+            await key_values.append_values(
+                connection, owner_id, key_values.PROFILE, change.key, added, extraction_id
+            )
+            continue
+        present = await key_values.get_value(
+            connection, owner_id, key_values.PROFILE, change.key
+        )
+        if present is None or present.value != change.value:
+            await key_values.set_values(
+                connection,
+                owner_id,
+                key_values.PROFILE,
+                {change.key: change.value},
+                extraction_id,
+            )

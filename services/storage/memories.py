@@ -1,0 +1,392 @@
+"""Memories: how they come to be, are read, corrected and taken back.
+
+A row is one revision (item_id); memory_id names the memory through all of them. Whoever
+writes here holds the user's lock (`foundation.lock_owner`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import asyncpg
+import numpy as np
+from numpy.typing import NDArray
+
+from services.runtime.database import Connection
+from services.runtime.ids import OwnerId, new_id
+from services.storage.foundation import EmbeddingSpace
+from services.storage.queries import load
+from services.storage.search_items import (
+    IndexedItem,
+    copy_vector,
+    index_items,
+    retract_items,
+    store_vectors,
+)
+from services.text.terms import analyze
+
+Outcome = Literal["added", "refreshed", "superseding", "historical"]
+Embedding = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Emotion:
+    """An emotion as it was expressed: valence −1 to 1, arousal 0 to 1, and a word for it."""
+
+    valence: float
+    arousal: float
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMemory:
+    """What is to be remembered.
+
+    `slot` names what it replaces (empty: nothing); `event_at` is when it was true or
+    happened, None if unknown; `vector` is the embedding of `content`, None if it is yet to be
+    made. `importance` is 1 to 10, `confidence` 0 to 1.
+    """
+
+    memory_type: str
+    content: str
+    importance: int | None = None
+    confidence: float | None = None
+    emotion: Emotion | None = None
+    slot: str = ""
+    category: str = ""
+    tags: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    source_message_ids: tuple[UUID, ...] = ()
+    source_memory_ids: tuple[UUID, ...] = ()
+    extraction_id: UUID | None = None
+    event_at: datetime | None = None
+    vector: Embedding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What became of a NewMemory.
+
+    `added`; `refreshed`: a present memory says the same and is this one; `superseding`: it
+    took its slot from `superseded`; `historical`: the slot's holder, `superseded`, is newer
+    than it, so it was never the present view.
+    """
+
+    memory_id: UUID
+    item_id: UUID
+    outcome: Outcome
+    superseded: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRow:
+    """One revision of a memory, as it is stored."""
+
+    item_id: UUID
+    memory_id: UUID
+    revision: int
+    memory_type: str
+    content: str
+    importance: int | None
+    confidence: float | None
+    emotion: Emotion | None
+    slot: str
+    category: str
+    tags: tuple[str, ...]
+    entities: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    source_message_ids: tuple[UUID, ...]
+    source_memory_ids: tuple[UUID, ...]
+    extraction_id: UUID | None
+    event_at: datetime | None
+    first_recorded_at: datetime
+    recorded_at: datetime
+    retracted_at: datetime | None
+    retracted_reason: str
+    superseded_by: UUID | None
+    last_refreshed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFilter:
+    """Which memories to list: all of it must hold, each interval is half-open, None is open.
+
+    `created_*` is when the first revision was stored. With `as_of`, the memories that stood
+    at that moment.
+    """
+
+    memory_types: tuple[str, ...] = ()
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    event_after: datetime | None = None
+    event_before: datetime | None = None
+    as_of: datetime | None = None
+
+
+_STORED_OTHERWISE = {"emotion": "emotion_valence, emotion_arousal, emotion_label"}
+_COLUMNS = ", ".join(_STORED_OTHERWISE.get(each.name, each.name) for each in fields(MemoryRow))
+_TUPLES = ("tags", "entities", "source_message_ids", "source_memory_ids")
+SQL = {
+    name: statement.replace("{columns}", _COLUMNS) for name, statement in load("memories").items()
+}
+
+
+async def remember(
+    connection: Connection,
+    owner_id: OwnerId,
+    memories: Sequence[NewMemory],
+    space: EmbeddingSpace,
+) -> list[Remembered]:
+    """Stores memories in their order, one answer for each: the one way they come to be.
+
+    A present memory of the same type and content is refreshed instead of repeated: said
+    again, it takes the higher importance and the further sources. (Episodes of different
+    event times are different.) A memory with a slot supersedes the slot's holder, unless the
+    holder has been true since later (`event_at`, or else when it was recorded).
+    Words are indexed and the given vectors stored; for `vector=None` enqueue jobs.EMBED.
+    """
+    remembered: list[Remembered] = []
+    items: list[IndexedItem] = []
+    vectors: dict[UUID, Embedding] = {}
+    retracted: list[UUID] = []
+    for memory in memories:
+        repeated = await _refresh(connection, owner_id, memory)
+        if repeated is not None:
+            remembered.append(repeated)
+        else:
+            remembered.append(await _add(connection, owner_id, memory, items, retracted))
+        if memory.vector is not None:
+            vectors[remembered[-1].item_id] = memory.vector
+    await index_items(connection, owner_id, items)
+    await store_vectors(connection, owner_id, space, vectors)
+    await retract_items(connection, owner_id, retracted)
+    return remembered
+
+
+async def _refresh(
+    connection: Connection, owner_id: OwnerId, memory: NewMemory
+) -> Remembered | None:
+    row = await connection.fetchrow(
+        SQL["find_repeated"],
+        owner_id,
+        memory.memory_type,
+        memory.content,
+        memory.slot,
+        memory.event_at,
+    )
+    if row is None:
+        return None
+    await connection.execute(
+        SQL["refresh_memory"],
+        owner_id,
+        row["item_id"],
+        memory.importance,
+        list(memory.source_message_ids),
+        list(memory.source_memory_ids),
+    )
+    return Remembered(row["memory_id"], row["item_id"], "refreshed")
+
+
+async def _add(
+    connection: Connection,
+    owner_id: OwnerId,
+    memory: NewMemory,
+    items: list[IndexedItem],
+    retracted: list[UUID],
+) -> Remembered:
+    """Stores a memory that is new; appends what is to be indexed and what to be retracted."""
+    memory_id, item_id = new_id(), new_id()
+    outcome: Outcome = "added"
+    recorded_at = superseded = superseded_by = None
+    holder = None
+    if memory.slot:
+        holder = await connection.fetchrow(SQL["get_slot_holder"], owner_id, memory.slot)
+    if holder is not None:
+        superseded = holder["memory_id"]
+        if memory.event_at is not None and memory.event_at < holder["true_since"]:
+            outcome, superseded_by = "historical", superseded
+        else:
+            outcome = "superseding"
+            closed = await connection.fetchrow(
+                SQL["retract_memory"], owner_id, superseded, "superseded", memory_id
+            )
+            recorded_at = closed["retracted_at"] if closed else None
+            retracted.append(holder["item_id"])
+    revision = _Revision(memory_id, item_id, recorded_at=recorded_at, superseded_by=superseded_by)
+    await _insert(connection, owner_id, memory, revision)
+    if outcome != "historical":  # it stands in no view of any moment, so no search finds it
+        items.append(_indexed(memory, revision))
+    return Remembered(memory_id, item_id, outcome, superseded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Revision:
+    """Where a row stands in its memory's history. Times of None are the transaction's."""
+
+    memory_id: UUID
+    item_id: UUID
+    number: int = 1
+    first_recorded_at: datetime | None = None
+    recorded_at: datetime | None = None
+    last_refreshed_at: datetime | None = None
+    superseded_by: UUID | None = None
+
+
+async def _insert(
+    connection: Connection, owner_id: OwnerId, memory: NewMemory, revision: _Revision
+) -> None:
+    emotion = memory.emotion
+    await connection.execute(
+        SQL["insert_memory"],
+        owner_id,
+        revision.item_id,
+        revision.memory_id,
+        revision.number,
+        memory.memory_type,
+        memory.content,
+        memory.importance,
+        memory.confidence,
+        emotion.valence if emotion else None,
+        emotion.arousal if emotion else None,
+        emotion.label if emotion else None,
+        memory.slot,
+        memory.category,
+        list(memory.tags),
+        list(memory.entities),
+        dict(memory.metadata),
+        list(memory.source_message_ids),
+        list(memory.source_memory_ids),
+        memory.extraction_id,
+        memory.event_at,
+        revision.first_recorded_at,
+        revision.recorded_at,
+        revision.last_refreshed_at,
+        revision.superseded_by,
+    )
+
+
+def _indexed(memory: NewMemory, revision: _Revision) -> IndexedItem:
+    return IndexedItem(
+        revision.item_id,
+        "memory",
+        analyze(memory.content),
+        event_at=memory.event_at,
+        memory_type=memory.memory_type,
+        recorded_at=revision.recorded_at,
+        created_at=revision.first_recorded_at,
+    )
+
+
+async def update_memory(
+    connection: Connection,
+    owner_id: OwnerId,
+    present: MemoryRow,
+    changed: NewMemory,
+    space: EmbeddingSpace,
+) -> UUID:
+    """Replaces a present revision by one that says `changed`; returns the new item_id.
+
+    The old one is retracted ('updated'). The vector is `changed.vector`, or else, when the
+    content is the same, the old one's; otherwise enqueue jobs.EMBED.
+    """
+    closed = await connection.fetchrow(
+        SQL["retract_memory"], owner_id, present.memory_id, "updated", None
+    )
+    revision = _Revision(
+        present.memory_id,
+        new_id(),
+        present.revision + 1,
+        first_recorded_at=present.first_recorded_at,
+        recorded_at=closed["retracted_at"] if closed else None,
+        last_refreshed_at=present.last_refreshed_at,
+    )
+    await _insert(connection, owner_id, changed, revision)
+    await retract_items(connection, owner_id, [present.item_id])
+    await index_items(connection, owner_id, [_indexed(changed, revision)])
+    if changed.vector is not None:
+        await store_vectors(connection, owner_id, space, {revision.item_id: changed.vector})
+    elif changed.content == present.content:
+        await copy_vector(connection, owner_id, space, present.item_id, revision.item_id)
+    return revision.item_id
+
+
+async def retract_memory(connection: Connection, owner_id: OwnerId, memory_id: UUID) -> bool:
+    """Takes a memory out of the present ('deleted'); False if it was not there."""
+    closed = await connection.fetchrow(SQL["retract_memory"], owner_id, memory_id, "deleted", None)
+    if closed is None:
+        return False
+    await retract_items(connection, owner_id, [closed["item_id"]])
+    return True
+
+
+async def get_memory(
+    connection: Connection, owner_id: OwnerId, memory_id: UUID, as_of: datetime | None = None
+) -> MemoryRow | None:
+    """The last revision recorded by `as_of` (default: now), present or taken back since."""
+    row = await connection.fetchrow(SQL["get_memory"], owner_id, memory_id, as_of)
+    return _memory(row) if row else None
+
+
+async def get_revisions(
+    connection: Connection, owner_id: OwnerId, item_ids: Sequence[UUID]
+) -> list[MemoryRow]:
+    """The revisions of these item_ids, in no order; unknown ones are left out."""
+    rows = await connection.fetch(SQL["get_revisions"], owner_id, list(item_ids))
+    return [_memory(row) for row in rows]
+
+
+async def list_memories(
+    connection: Connection,
+    owner_id: OwnerId,
+    chosen: MemoryFilter,
+    limit: int,
+    after: tuple[datetime, UUID] | None = None,
+) -> list[MemoryRow]:
+    """The newest first by when they were first stored, at most `limit`.
+
+    `after` is (first_recorded_at, memory_id) of the last row of the page before.
+    """
+    rows = await connection.fetch(
+        SQL["list_memories"],
+        owner_id,
+        chosen.as_of,
+        list(chosen.memory_types) or None,
+        chosen.created_after,
+        chosen.created_before,
+        chosen.event_after,
+        chosen.event_before,
+        *(after or (None, None)),
+        limit,
+    )
+    return [_memory(row) for row in rows]
+
+
+async def list_revisions(
+    connection: Connection,
+    owner_id: OwnerId,
+    memory_id: UUID,
+    limit: int,
+    after: tuple[datetime, UUID] | None = None,
+) -> list[MemoryRow]:
+    """All revisions of a memory and of those that took its slot in turn, the oldest first.
+
+    `after` is (recorded_at, item_id) of the last row of the page before.
+    """
+    rows = await connection.fetch(
+        SQL["list_revisions"], owner_id, memory_id, *(after or (None, None)), limit
+    )
+    return [_memory(row) for row in rows]
+
+
+def _memory(row: asyncpg.Record) -> MemoryRow:
+    columns = dict(row)
+    valence = columns.pop("emotion_valence")
+    arousal = columns.pop("emotion_arousal")
+    label = columns.pop("emotion_label")
+    emotion = None if valence is None else Emotion(valence, arousal or 0.0, label or "")
+    for name in _TUPLES:
+        columns[name] = tuple(columns[name])
+    return MemoryRow(**columns, emotion=emotion)

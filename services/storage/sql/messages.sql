@@ -1,0 +1,64 @@
+-- Messages, as they were said.
+
+-- name: insert_messages
+-- $1 owner_id; arrays, one entry a message: $2 message_id, $3 session_id, $4 sequence, $5 role, $6 speaker, $7 content,
+-- $8 metadata, $9 said_at (null: now); $10 extraction_state of all. Keys: pk_messages, uq_messages_sequence.
+INSERT INTO messages (owner_id, message_id, session_id, sequence, role, speaker, content, metadata, said_at, extraction_state)
+SELECT $1, message_id, session_id, sequence, role, speaker, content, metadata, coalesce(said_at, now()), $10
+FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::timestamptz[])
+    AS given (message_id, session_id, sequence, role, speaker, content, metadata, said_at)
+RETURNING message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
+
+-- name: get_messages
+-- $1 owner_id, $2 message_id[]. Key: pk_messages.
+SELECT message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
+FROM messages WHERE owner_id = $1 AND message_id = ANY ($2::uuid[]) AND retracted_at IS NULL
+
+-- name: list_session_messages
+-- $1 owner_id, $2 session_id, $3 extraction_state (empty: any), $4 the last row's sequence (0: from the start), $5 how many.
+-- Key: uq_messages_sequence.
+SELECT message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
+FROM messages
+WHERE owner_id = $1 AND session_id = $2 AND sequence > $4 AND retracted_at IS NULL
+  AND ($3 = '' OR extraction_state = $3)
+ORDER BY sequence LIMIT $5
+
+-- name: list_messages
+-- $1 owner_id, $2 extraction_state (empty: any), $3 and $4 the last row's recorded_at and message_id (null: from the
+-- start), $5 how many. Key: ix_messages_owner_recorded.
+SELECT message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
+FROM messages
+WHERE owner_id = $1 AND retracted_at IS NULL
+  AND ($3::timestamptz IS NULL OR (recorded_at, message_id) > ($3, $4::uuid))
+  AND ($2 = '' OR extraction_state = $2)
+ORDER BY recorded_at, message_id LIMIT $5
+
+-- name: list_pending
+-- $1 owner_id, $2 session_id, $3 how many. Key: ix_messages_unextracted. The lengths alone: contents may be long.
+SELECT message_id, length(content) AS characters FROM messages
+WHERE owner_id = $1 AND session_id = $2 AND extraction_state = 'pending'
+ORDER BY sequence LIMIT $3
+
+-- name: assign_extraction
+-- $1 owner_id, $2 message_id[], $3 extraction_id. Key: pk_messages.
+UPDATE messages SET extraction_state = 'running', extraction_id = $3
+WHERE owner_id = $1 AND message_id = ANY ($2::uuid[])
+
+-- name: get_extraction_messages
+-- $1 owner_id, $2 extraction_id. Key: ix_messages_extraction.
+SELECT message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
+FROM messages WHERE owner_id = $1 AND extraction_id = $2 AND retracted_at IS NULL
+ORDER BY sequence
+
+-- name: set_extraction_state
+-- $1 owner_id, $2 extraction_id[], $3 state. Key: ix_messages_extraction.
+UPDATE messages SET extraction_state = $3 WHERE owner_id = $1 AND extraction_id = ANY ($2::uuid[])
+
+-- name: list_unembedded_messages
+-- $1 owner_id, $2 extraction_id. Keys: ix_messages_extraction, pk_search_items.
+SELECT messages.message_id,
+       CASE messages.speaker WHEN '' THEN '' ELSE messages.speaker || ': ' END || messages.content AS text
+FROM messages JOIN search_items
+    ON search_items.owner_id = messages.owner_id AND search_items.item_id = messages.message_id
+WHERE messages.owner_id = $1 AND messages.extraction_id = $2 AND NOT search_items.embedded
+ORDER BY messages.sequence

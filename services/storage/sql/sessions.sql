@@ -1,0 +1,49 @@
+-- Sessions: their counters are what gives messages their places.
+
+-- name: create_session
+-- $1 owner_id, $2 session_id, $3 metadata. Key: pk_sessions. No row if there is one of that id.
+INSERT INTO sessions (owner_id, session_id, metadata) VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING
+RETURNING session_id, message_count, metadata, recorded_at, updated_at, last_message_at, closed_at
+
+-- name: get_session
+-- $1 owner_id, $2 session_id. Key: pk_sessions.
+SELECT session_id, message_count, metadata, recorded_at, updated_at, last_message_at, closed_at
+FROM sessions WHERE owner_id = $1 AND session_id = $2
+
+-- name: list_sessions
+-- $1 owner_id, $2 and $3 the last row's latest and session_id (null: from the start), $4 how many.
+-- Key: ix_sessions_owner_latest.
+SELECT session_id, message_count, metadata, recorded_at, updated_at, last_message_at, closed_at
+FROM sessions
+WHERE owner_id = $1
+  AND ($2::timestamptz IS NULL OR (coalesce(last_message_at, recorded_at), session_id) < ($2, $3::text))
+ORDER BY coalesce(last_message_at, recorded_at) DESC, session_id DESC
+LIMIT $4
+
+-- name: reserve_sequences
+-- $1 owner_id; arrays, one entry a session: $2 session_id, $3 how many messages come. Key: pk_sessions.
+-- Makes the sessions that are missing and keeps all of them locked, in the order of their ids, so that two batches
+-- never wait for each other. A closed session gives no row.
+INSERT INTO sessions (owner_id, session_id, message_count, last_message_at)
+SELECT $1, session_id, messages, now()
+FROM unnest($2::text[], $3::bigint[]) AS given (session_id, messages)
+ORDER BY session_id
+ON CONFLICT (owner_id, session_id) DO UPDATE
+    SET message_count = sessions.message_count + excluded.message_count,
+        last_message_at = greatest(sessions.last_message_at, now()), updated_at = greatest(sessions.updated_at, now())
+    WHERE sessions.closed_at IS NULL
+RETURNING session_id, message_count, extraction_queued
+
+-- name: mark_queued
+-- $1 owner_id, $2 session_id[], $3 whether a job waits for them. Key: pk_sessions.
+UPDATE sessions SET extraction_queued = $3 WHERE owner_id = $1 AND session_id = ANY ($2::text[])
+
+-- name: lock_session
+-- $1 owner_id, $2 session_id. Key: pk_sessions.
+SELECT closed_at IS NOT NULL AS closed, extraction_queued FROM sessions
+WHERE owner_id = $1 AND session_id = $2 FOR UPDATE
+
+-- name: close_session
+-- $1 owner_id, $2 session_id. Key: pk_sessions.
+UPDATE sessions SET closed_at = now(), updated_at = now() WHERE owner_id = $1 AND session_id = $2
