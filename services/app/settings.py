@@ -1,5 +1,7 @@
 """All settings of Mnema: what every target shares, and the providers'."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from services.providers.embeddings.settings import EmbeddingSettings
@@ -18,3 +20,11 @@ class Settings(RuntimeSettings):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     llm: LlmSettings = Field(default_factory=lambda: LlmSettings.model_validate({}))
     objects: ObjectSettings = Field(default_factory=ObjectSettings)
+    model_folder: Path | None = Field(
+        default=None, description="Local embedding models; default: <home>/models."
+    )
+
+    @property
+    def model_dir(self) -> Path:
+        """Where local embedding models are, and the default one is assembled."""
+        return self.model_folder or self.home / "models"

@@ -1,5 +1,6 @@
 """The gateway: Envoy's configuration from a table of upstreams, and Envoy as a process."""
 
+import asyncio
 import ipaddress
 import os
 import signal
@@ -15,6 +16,7 @@ from google.protobuf import descriptor_pb2
 from services.embedded.failures import GatewayError
 from services.embedded.local_errors import LOCAL_ERRORS
 from services.embedded.parts import Process, StopStage
+from services.embedded.ports import require_free
 from services.embedded.probes import HttpOk
 
 _TEMPLATE = "envoy.yaml.j2"
@@ -136,10 +138,15 @@ def gateway_process(
     name: str = "envoy",
     concurrency: int = 2,
 ) -> Process:
-    """Envoy on a rendered configuration file, ready when it listens.
+    """Envoy on a rendered configuration file, ready when it listens; PortTaken when it cannot.
 
     `concurrency` is its number of worker threads; one per core is plenty.
     """
+
+    async def port_is_free() -> None:
+        # Envoy would share the port with another Envoy without a word.
+        await asyncio.to_thread(require_free, options.port, options.host)
+
     return Process(
         name=name,
         argv=(
@@ -150,13 +157,15 @@ def gateway_process(
             str(concurrency),
             "--log-level",
             "warning",
+            "--file-flush-interval-msec",
+            "1000",
             "--disable-hot-restart",
-            "--use-dynamic-base-id",
         ),
         env={"PATH": os.defpath, "TZ": "UTC"},
         depends_on=depends_on,
         ready=HttpOk(options.admin_host, options.admin_port, "/ready"),
         stop=(StopStage(signal.SIGTERM, 5.0),),
+        prepare=port_is_free,
     )
 
 

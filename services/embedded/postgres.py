@@ -143,7 +143,7 @@ class EmbeddedPostgres:
             stop=(StopStage(signal.SIGINT, 20.0), StopStage(signal.SIGQUIT, 5.0)),
             orphan_signal=signal.SIGINT,
             prepare=self._prepare,
-            release=self._lock.release,
+            release=self._release,
         )
 
     async def start(self) -> None:
@@ -222,6 +222,12 @@ class EmbeddedPostgres:
         if self.socket_dir != self.data_dir:
             self._own_folder(self.socket_dir)
 
+    def _release(self) -> None:
+        """After the last stop: nothing of ours stays outside the home."""
+        if self.socket_dir != self.data_dir and self.socket_dir.exists():
+            shutil.rmtree(self.socket_dir)
+        self._lock.release()
+
     def _own_folder(self, folder: Path) -> None:
         """A folder that nobody but the server's account can open."""
         uid = self._account.uid if self._account is not None else os.geteuid()
@@ -242,24 +248,33 @@ class EmbeddedPostgres:
         command = [str(binaries() / "initdb"), "-D", str(fresh), "-U", SUPERUSER]
         command += ["--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8"]
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        who = self._account
-        done = subprocess.run(  # noqa: S603
-            command,
-            user=who.uid if who else None,
-            group=who.gid if who else None,
-            extra_groups=[] if who else None,
-            env=_environment(),
-            cwd="/",
-            capture_output=True,
-            text=True,
-            timeout=_INIT_TIMEOUT,
-            check=False,
-        )
+        done = self._run(command)
         if done.returncode != 0:
             raise PostgresError(f"initdb failed: {(done.stderr or done.stdout).strip()}")
         if self.data_dir.exists():
             self.data_dir.rmdir()
         fresh.rename(self.data_dir)
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        who = self._account
+        try:
+            return subprocess.run(  # noqa: S603
+                command,
+                user=who.uid if who else None,
+                group=who.gid if who else None,
+                extra_groups=[] if who else None,
+                env=_environment(),
+                cwd="/",
+                capture_output=True,
+                text=True,
+                timeout=_INIT_TIMEOUT,
+                check=False,
+            )
+        except PermissionError:
+            name = who.name if who else "this user"
+            raise PostgresError(
+                f"{name} may not run {command[0]}: chmod -R a+rX {binaries().parent}"
+            ) from None
 
     def _argv(self) -> tuple[str, ...]:
         settings = {

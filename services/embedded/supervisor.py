@@ -20,8 +20,6 @@ from services.embedded.keeper import Keeper
 from services.embedded.leftovers import end_leftovers
 from services.embedded.parts import Part, Process, Step, ordered
 
-_LOG_CHECK = 5.0  # seconds between two looks at the sizes of the log files
-
 
 class Stack:
     """The parts of one home folder. Use as `async with Stack(home, parts) as running:`.
@@ -37,13 +35,16 @@ class Stack:
         *,
         on_event: Listener = unheard,
         log_bytes: int = 10 * 1024 * 1024,
+        log_check: float = 5.0,
     ) -> None:
-        """`log_bytes` is the size at which a log moves to `.1`. ValueError on a part order
-        that cannot be."""
+        """A log above `log_bytes` moves to `.1`; its size is looked at every `log_check` seconds.
+
+        ValueError on an order of parts that cannot be.
+        """
         self.home = home.expanduser().absolute()
         self._parts = ordered(tuple(parts))
         self._emit = on_event
-        self._log_bytes = log_bytes
+        self._log_bytes, self._log_check = log_bytes, log_check
         self._lock = FolderLock(self.home / "run" / "stack.lock", f"the home folder {self.home}")
         self._log_watch: asyncio.Task[None] | None = None
         self._keepers = {
@@ -196,6 +197,6 @@ class Stack:
 
     async def _watch_logs(self) -> None:
         while True:
-            await asyncio.sleep(_LOG_CHECK)
+            await asyncio.sleep(self._log_check)
             for name in self._keepers:
                 await asyncio.to_thread(log_file.cap, self.log_path(name), self._log_bytes)

@@ -32,7 +32,7 @@ _NANOS = 1_000_000_000
 
 def text_check(rule: Text) -> Check:
     """Length, NUL and form of a text."""
-    maximum = rule.maximum
+    minimum, maximum = rule.minimum, rule.maximum
     further = _form_of(rule)
 
     def check(value: str, path: str, found: Violations) -> None:
@@ -42,6 +42,8 @@ def text_check(rule: Text) -> Check:
                     path, f"must have at most {maximum} characters, has {len(value)}", _TOO_LONG
                 )
             )
+        elif len(value) < minimum:
+            found.append(FieldViolation(path, "must not be empty", "FIELD_REQUIRED"))
         elif "\0" in value:
             found.append(FieldViolation(path, "must not contain NUL", _MALFORMED))
         elif further is not None:

@@ -106,9 +106,15 @@ class TelemetrySettings(SettingsGroup):
 class ExtractionSettings(SettingsGroup):
     """How messages become memories."""
 
+    enabled: bool = Field(
+        default=True, description="Off: messages are stored and found, but not extracted."
+    )
     extractor: Literal["local", "llm"] = "local"
     max_batch_messages: int = Field(
         default=20, ge=1, le=200, description="Messages per extraction."
+    )
+    max_batch_characters: int = Field(
+        default=48_000, ge=1, description="Characters per extraction; one message may exceed it."
     )
     delay_seconds: float = Field(
         default=2.0, ge=0, description="Wait after a message, so that a burst is one extraction."
@@ -121,6 +127,9 @@ class ExtractionSettings(SettingsGroup):
     )
     timeout_seconds: float = Field(default=120.0, gt=0, description="Longest extraction.")
     concurrency: int = Field(default=4, ge=1, le=256, description="Jobs at once in one worker.")
+    heartbeat_timeout_seconds: float = Field(
+        default=15.0, gt=0.1, description="Silence after which a worker's jobs go to another one."
+    )
 
 
 class RecallSettings(SettingsGroup):
@@ -135,7 +144,11 @@ class RuntimeSettings(BaseSettings):
     """What every target needs. Secrets are never shown by repr."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # a wrong value may be a secret
     )
 
     home: Path = Field(

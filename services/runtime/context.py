@@ -172,5 +172,9 @@ def _tenant_for(user_id: str) -> TenantId:
             "memories are reached with a tenant's or a user's key", reason="TENANT_KEY_REQUIRED"
         )
     if caller.user_id is not None and caller.user_id != user_id:
-        raise PermissionDenied("this key belongs to another user", reason="USER_NOT_ALLOWED")
+        raise PermissionDenied(
+            "this key belongs to another user",
+            reason="USER_NOT_ALLOWED",
+            metadata={"user_id": user_id},
+        )
     return caller.tenant_id

@@ -37,6 +37,8 @@ _CONNECTION_LOST = (
     asyncpg.TooManyConnectionsError,
     ConnectionError,
 )
+# What statements raise on a connection that is gone, in place of the reason.
+_DRIVER_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
 _SET_SCOPE = """
 SELECT set_config('mnema.tenant', $1, true), set_config('mnema.owner', $2, true),
        set_config('mnema.admin', $3, true), set_config('mnema.queue', $4, true),
@@ -116,7 +118,7 @@ class Database:
             yield connection
             await transaction.commit()
         except BaseException as error:
-            gone = connection.is_closed()
+            gone = _gone(connection, error)
             if not gone and connection.is_in_transaction():
                 await _roll_back(transaction, connection)
             translated = _translated(error, gone=gone)
@@ -219,7 +221,7 @@ class Database:
             await transaction.start()
             await connection.fetchrow(_SET_SCOPE, *scope.values(), self._statement_timeout())
         except BaseException as error:
-            gone = connection.is_closed()
+            gone = _gone(connection, error)
             # Without its transaction's end the connection is of no use to the next one.
             if not gone:
                 connection.terminate()
@@ -263,17 +265,21 @@ async def _connect(settings: DatabaseSettings) -> "asyncpg.Connection[asyncpg.Re
 
 
 async def _register_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """jsonb as Python values; vector types where pgvector is installed."""
-    for name in ("json", "jsonb"):
-        await connection.set_type_codec(
-            name, schema="pg_catalog", encoder=_to_json, decoder=json.loads
+    """jsonb as Python values; vector types where pgvector is installed.
+
+    In one transaction, so that a PgBouncer keeps the statements on one server.
+    """
+    async with connection.transaction(readonly=True):
+        for name in ("json", "jsonb"):
+            await connection.set_type_codec(
+                name, schema="pg_catalog", encoder=_to_json, decoder=json.loads
+            )
+        schema = await connection.fetchval(
+            "SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace "
+            "WHERE extname = 'vector'"
         )
-    schema = await connection.fetchval(
-        "SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace "
-        "WHERE extname = 'vector'"
-    )
-    if schema is not None:
-        await pgvector.asyncpg.register_vector(connection, schema=schema)
+        if schema is not None:
+            await pgvector.asyncpg.register_vector(connection, schema=schema)
 
 
 async def _keep_session(_: Any) -> None:
@@ -289,13 +295,27 @@ async def _roll_back(transaction: asyncpg.transaction.Transaction, connection: C
         await transaction.rollback()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         # The error that led here is the one to report; PostgreSQL rolls back by itself.
-        connection.terminate()
+        if not _gone(connection):
+            connection.terminate()
+
+
+def _gone(connection: Connection, error: BaseException | None = None) -> bool:
+    """Whether the connection is dead; the pool may have taken it back already for that."""
+    try:
+        if isinstance(error, asyncpg.InternalClientError):
+            # The server's farewell was read but not yet the end of the stream: asyncpg has
+            # lost its place in the protocol, and the connection is of no further use.
+            connection.terminate()
+            return True
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
 
 
 def _translated(error: BaseException, *, gone: bool) -> Unavailable | DeadlineExceeded | None:
     if isinstance(error, asyncpg.QueryCanceledError):
         return DeadlineExceeded("the database took longer than the time that was left")
-    if gone and isinstance(error, asyncpg.InterfaceError | ConnectionError):
+    if gone and isinstance(error, _DRIVER_ERRORS):
         return _unavailable()
     if isinstance(error, asyncpg.PostgresError) and connection_lost(error):
         return _unavailable()

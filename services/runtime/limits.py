@@ -21,7 +21,9 @@ MAX_MASK_PATHS = 64
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """At most `maximum` characters (code points), never NUL.
+    """From `minimum` to `maximum` characters (code points), never NUL.
+
+    The minimum is for items of lists; a single text that must be there is REQUIRED instead.
 
     A "line" has no control characters; a "uuid" is empty or a UUID; with `one_of`, one of these.
     """
@@ -29,6 +31,7 @@ class Text:
     maximum: int
     form: Form = "any"
     one_of: tuple[str, ...] = ()
+    minimum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +105,18 @@ BY_NAME: Mapping[str, Rule] = {
     "file_id": _UUID,
     "edge_id": _UUID,
     "request_id": _UUID,
-    "memory_ids": Items(1000, _UUID),
-    "message_ids": Items(1000, _UUID),
     "extraction_ids": Items(1000, _UUID),
-    "file_ids": Items(1000, _UUID),
-    "edge_ids": Items(1000, _UUID),
     "node_id": _NAME,
     # texts
     "role": Text(16, one_of=("user", "assistant", "system", "tool")),
     "content": Text(32_768),
-    "texts": Items(256, Text(32_768)),
+    "texts": Items(256, Text(32_768, minimum=1)),
     "query": Text(8_192),
     "speaker": _NAME,
     "name": _NAME,
-    "title": _NAME,
+    "title": Text(512, "line"),
     "slot": _NAME,
-    "custom_type": _NAME,
+    "custom_type": Text(128, "line"),
     "category": Text(128, "line"),
     "label": _TAG,
     "namespace": Text(128, "line"),
@@ -135,25 +134,26 @@ BY_NAME: Mapping[str, Rule] = {
     "messages": Items(1000),
     "triples": Items(1000),
     "query_embedding": Items(4096),
-    "file_data": Bytes(15 * KIB * KIB),
-    "chunk": Bytes(2 * KIB * KIB),
+    "file_data": Bytes(8 * KIB * KIB),
+    "chunk": Bytes(1 * KIB * KIB),
     # numbers
     "page_size": Number(0, 2**31 - 1),  # above the call's maximum it is lowered, not refused
     "page_token": Text(2048, "line"),
     "limit": _LIMIT,
     "max_depth": Number(0, 10),
     "max_retries": Number(0, 10),
+    "batch_size": Number(0, 200),
+    "decay_rate": Span(1, 100 * _YEAR_SECONDS),  # divided by
     "importance": Number(1, 10),
     "confidence": _SHARE,
     "weight": _SHARE,
     "arousal": _SHARE,
-    "min_score": _SHARE,
     "valence": Number(-1, 1),
 }
 
 BY_FULL_NAME: Mapping[str, Rule] = {
     "mnema.v1.Memory.content": Text(16_384),
-    "mnema.v1.Edge.content": Text(1_024),
-    "mnema.v1.Triple.content": Text(1_024),
-    "mnema.v1.CreateFileFromTextRequest.content": Text(4 * KIB * KIB),
+    "mnema.v1.Edge.content": Text(16_384),
+    "mnema.v1.Triple.content": Text(16_384),
+    "mnema.v1.CreateFileFromTextRequest.content": Text(1_000_000),
 }

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from services.runtime import context
 from services.runtime.errors import InvalidArgument, invalid
 
-Cursor: TypeAlias = "tuple[str | int | float | None, ...]"
+Cursor: TypeAlias = tuple[str | int | float | None, ...]
 
 _LIFETIME_SECONDS = 24 * 3600
 _MAC_BYTES = 16

@@ -47,6 +47,8 @@ class Service:
 class BackgroundTask:
     """A loop that runs as long as the process. It ends soon after `stop` is set.
 
+    What it does by then gets `drain_seconds`; after that it is cancelled.
+
     If it ends before, or fails, the whole process goes down with an error: a worker that died
     unseen would leave its queue to grow.
     """
@@ -183,7 +185,9 @@ async def serve(
             )
             async with asyncio.TaskGroup() as group:
                 for task in servicers.background:
-                    group.create_task(_run(task, stop), name=task.name)
+                    group.create_task(
+                        _run(task, stop, settings.server.drain_seconds), name=task.name
+                    )
                 group.create_task(
                     _serve(server, servicers, settings, stop, started), name="grpc server"
                 )
@@ -206,18 +210,35 @@ async def _serve(
     finally:
         # Also when a background task died: calls under way are finished either way.
         log.info("draining", seconds=limits.drain_seconds)
-        for drain in servicers.drain:
-            await drain()
-        await server.stop(
-            drain_seconds=limits.drain_seconds, delay_seconds=limits.drain_delay_seconds
-        )
+        try:
+            for drain in servicers.drain:
+                await drain()
+        finally:
+            await server.stop(
+                drain_seconds=limits.drain_seconds, delay_seconds=limits.drain_delay_seconds
+            )
         log.info("stopped")
 
 
-async def _run(task: BackgroundTask, stop: asyncio.Event) -> None:
-    await task.run(stop)
+async def _run(task: BackgroundTask, stop: asyncio.Event, grace_seconds: float) -> None:
+    timer = asyncio.timeout(None)
+    ending = asyncio.create_task(_set_after(timer, stop, grace_seconds))
+    try:
+        async with timer:
+            await task.run(stop)
+    except TimeoutError:
+        if not timer.expired():
+            raise
+        log.warning("a background task was cut off", task=task.name)
+    finally:
+        ending.cancel()
     if not stop.is_set():
         raise RuntimeError(f"the background task {task.name!r} ended by itself")
+
+
+async def _set_after(timer: asyncio.Timeout, stop: asyncio.Event, seconds: float) -> None:
+    await stop.wait()
+    timer.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 def _bind(server: "grpc.aio.Server", settings: RuntimeSettings) -> int:

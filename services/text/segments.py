@@ -25,9 +25,10 @@ _ITEM = regex.compile(r"[ \t]*(?:[-*+•‣]|\p{Nd}{1,3}[.)])[ \t]")
 _LINE = regex.compile(r"[^\n]*\n|[^\n]+")
 
 # A sentence ends at its mark, closing quotes included, before white space; the marks of
-# Chinese and Japanese need none after them.
+# Chinese and Japanese need none after them. Possessive, and tried only at the head of a run
+# of marks: a million dots cost a million steps, not their square.
 _SENTENCE_END = regex.compile(
-    r"""(?: [.!?…؟।]+ ["'”’»)\]]* (?=\s) | [。！？]+ [」』”’）]* | \n+ )""",
+    r"""(?: (?<![.!?…؟।]) [.!?…؟।]++ ["'”’»)\]]*+ (?=\s) | [。！？]++ [」』”’）]*+ | \n++ )""",
     regex.VERBOSE,
 )
 _ABBREVIATION = regex.compile(

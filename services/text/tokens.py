@@ -11,7 +11,7 @@ CHARS_PER_TOKEN = 4
 
 _DENSE = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-    r"\p{Emoji_Presentation}]",
+    r"\p{Emoji_Presentation}\u3000-\u303f\uff00-\uffef]",
     regex.VERSION1,
 )
 

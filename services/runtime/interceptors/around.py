@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import grpc
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Behavior: TypeAlias = Callable[[Any, Any], Any]
 
@@ -36,9 +37,9 @@ class HandlerInterceptor(grpc.aio.ServerInterceptor, ABC):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[MaybeHandler]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
+    ) -> MaybeHandler:
         """For grpc.aio: find the handler and wrap it."""
         handler = await continuation(handler_call_details)
         if handler is None:
@@ -54,7 +55,7 @@ class HandlerInterceptor(grpc.aio.ServerInterceptor, ABC):
             self._wrapped[method] = (handler, wrapped)
         return wrapped
 
-    def missing(self) -> Handler | None:
+    def missing(self) -> MaybeHandler:
         """The handler of methods that no service has; None leaves them to grpc."""
         return None
 
