@@ -104,7 +104,7 @@ class Arms:
             memory_types=request.memory_types,
         )
         for name in ("created_after", "created_before", "event_after", "event_before", "as_of"):
-            if request.HasField(name):  # type: ignore[arg-type]
+            if request.HasField(name):
                 getattr(search, name).CopyFrom(getattr(request, name))
         timeout = call_timeout(self._settings.vector_timeout_seconds)
         return await self._vector.Search(search, timeout=timeout)

@@ -43,10 +43,9 @@ async def once(
     if not request.request_id:
         return await write()
     request_id = UUID(request.request_id)
-    method = type(request).__name__
-    body_hash = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
-    if not await connection.fetchval(SQL["claim_request"], scope_id, request_id, method, body_hash):
-        return await _replay(connection, scope_id, request_id, (method, body_hash), answer_type)
+    claim = _claim(request)
+    if not await connection.fetchval(SQL["claim_request"], scope_id, request_id, *claim):
+        return await _replay(connection, scope_id, request_id, claim, answer_type)
     answer = await write()
     await connection.execute(
         SQL["answer_request"], scope_id, request_id, answer.SerializeToString()
@@ -54,6 +53,26 @@ async def once(
     if request_id.bytes[-1] == 0:  # one call in 256 clears up for the others
         await connection.execute(SQL["purge_requests"], scope_id)
     return answer
+
+
+async def answered(
+    connection: Connection, scope_id: UUID, request: WriteRequest, answer_type: type[Answer]
+) -> Answer | None:
+    """The answer that a call of this request_id was given, if it was: before work that costs.
+
+    Says nothing of a call that is under way; `once` in the writing transaction does.
+    """
+    if not request.request_id:
+        return None
+    request_id = UUID(request.request_id)
+    if await connection.fetchrow(SQL["get_request"], scope_id, request_id) is None:
+        return None
+    return await _replay(connection, scope_id, request_id, _claim(request), answer_type)
+
+
+def _claim(request: WriteRequest) -> tuple[str, bytes]:
+    body = request.SerializeToString(deterministic=True)
+    return type(request).__name__, hashlib.sha256(body).digest()
 
 
 async def _replay(

@@ -13,6 +13,10 @@ class ExtractionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    extractor: Literal["local", "llm"] = Field("local", description="local (rules) or llm")
-    max_tokens: int | None = Field(None, ge=256, description="longest extraction answer, tokens")
-    temperature: float | None = Field(None, ge=0, le=2, description="of the extraction call")
+    extractor: Literal["local", "llm"] = Field(default="local", description="local (rules) or llm")
+    max_tokens: int | None = Field(
+        default=None, ge=256, description="longest extraction answer, tokens"
+    )
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, description="of the extraction call"
+    )

@@ -27,13 +27,21 @@ class LlmSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    provider: str = Field("none", description="none, a preset, openai_compatible or pkg.mod:Class")
-    model: str = Field("", description="the model's name; needed unless the provider is none")
-    base_url: str | None = Field(None, description="overrides the preset's address")
-    api_key: SecretStr | None = Field(None, description="the provider's key; Ollama needs none")
-    timeout_seconds: float = Field(60.0, gt=0, le=600, description="for one whole call")
-    max_tokens: int = Field(4096, ge=16, le=200_000, description="the longest answer, in tokens")
-    temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 is the most repeatable")
+    provider: str = Field(
+        default="none", description="none, a preset, openai_compatible or pkg.mod:Class"
+    )
+    model: str = Field(
+        default="", description="the model's name; needed unless the provider is none"
+    )
+    base_url: str | None = Field(default=None, description="overrides the preset's address")
+    api_key: SecretStr | None = Field(
+        default=None, description="the provider's key; Ollama needs none"
+    )
+    timeout_seconds: float = Field(default=60.0, gt=0, le=600, description="for one whole call")
+    max_tokens: int = Field(
+        default=4096, ge=16, le=200_000, description="the longest answer, in tokens"
+    )
+    temperature: float = Field(default=0.0, ge=0.0, le=2.0, description="0 is the most repeatable")
 
     @property
     def enabled(self) -> bool:

@@ -4,13 +4,9 @@ Short on purpose. It decides between a person and a place and reads names writte
 names it does not hold are recognised by how they are used.
 """
 
+from services.ingest.extraction.local.lexicon import phrases
 
-def _phrases(text: str) -> frozenset[str]:
-    """The entries of a comma-separated block, in lower case."""
-    return frozenset(" ".join(entry.split()) for entry in text.lower().split(",") if entry.strip())
-
-
-PLACES = _phrases("""
+PLACES = phrases("""
 afghanistan, albania, algeria, argentina, armenia, australia, austria, azerbaijan, bahrain,
 bangladesh, belarus, belgium, bolivia, bosnia, botswana, brazil, bulgaria, cambodia, cameroon,
 canada, chile, china, colombia, costa rica, croatia, cuba, cyprus, czech republic, czechia, denmark,
@@ -59,7 +55,7 @@ toronto, toulouse, tucson, tulsa, tunis, turin, utrecht, valencia, vancouver, ve
 vilnius, warsaw, washington dc, wellington, winnipeg, wuhan, yokohama, york, zagreb, zurich, zürich
 """)
 
-ORGANIZATIONS = _phrases("""
+ORGANIZATIONS = phrases("""
 google, apple, microsoft, amazon, aws, facebook, meta, netflix, tesla, spacex, nvidia, intel, amd,
 ibm, oracle, sap, siemens, bosch, samsung, sony, nintendo, toyota, honda, bmw, volkswagen, audi,
 daimler, mercedes, porsche, ford, boeing, airbus, nasa, esa, cern, openai, anthropic, deepmind,
@@ -74,12 +70,12 @@ tsmc, red cross, red hat, unicef, united nations, who, greenpeace, mit, stanford
 princeton, caltech, ucla, uc berkeley, nyu, eth zurich, eth, epfl, oxford, cambridge, tu munich
 """)
 
-SCHOOLS = _phrases("""
+SCHOOLS = phrases("""
 mit, stanford, harvard, yale, princeton, caltech, ucla, uc berkeley, nyu, eth zurich, eth, epfl,
 oxford, cambridge, tu munich, columbia, cornell, berkeley, duke, georgia tech, carnegie mellon
 """)
 
-LANGUAGES = _phrases("""
+LANGUAGES = phrases("""
 english, spanish, french, german, italian, portuguese, dutch, swedish, norwegian, danish, finnish,
 icelandic, polish, czech, slovak, hungarian, romanian, bulgarian, greek, turkish, russian,
 ukrainian, serbian, croatian, bosnian, slovenian, albanian, estonian, latvian, lithuanian, irish,
@@ -90,24 +86,24 @@ korean, mongolian, tibetan, swahili, amharic, yoruba, igbo, hausa, zulu, xhosa, 
 latin, esperanto, sign language, american sign language, asl
 """)
 
-SKILLS = _phrases("""
+SKILLS = phrases("""
 python, java, javascript, typescript, rust, golang, c++, c#, kotlin, swift, scala, haskell, elixir,
 ruby, php, perl, matlab, sql, html, css, react, angular, vue, django, flask, kubernetes, docker,
 terraform, excel, photoshop, figma, pytorch, tensorflow, julia, fortran, cobol, lua, bash
 """)
 
-INSTRUMENTS = _phrases("""
+INSTRUMENTS = phrases("""
 piano, guitar, violin, viola, cello, drums, bass, bass guitar, flute, clarinet, saxophone, trumpet,
 trombone, harp, ukulele, banjo, mandolin, harmonica, accordion, oboe, keyboard, electric guitar
 """)
 
-GAMES = _phrases("""
+GAMES = phrases("""
 tennis, football, soccer, basketball, baseball, volleyball, golf, hockey, ice hockey, rugby,
 cricket, badminton, squash, table tennis, ping pong, chess, poker, bridge, video games, board games,
 card games, darts, billiards, pool, lacrosse, handball, water polo, ultimate frisbee, pickleball
 """)
 
-GIVEN_NAMES = _phrases("""
+GIVEN_NAMES = phrases("""
 aaron, abby, abigail, adam, adele, adrian, ahmed, aiden, aisha, alan, albert, alejandro, alex,
 alexa, alexander, alexandra, alexis, alfred, ali, alice, alicia, alina, alison, allison, amanda,
 amelia, amir, amy, ana, anastasia, andre, andrea, andreas, andrew, andy, angela, angelina, anika,
@@ -150,9 +146,9 @@ yuki, yusuf, yvonne, zach, zachary, zara, zoe, deb, deborah, jolie, evan, audrey
 """)
 
 # A name is not a person when it is only the word the sentence begins with.
-AMBIGUOUS_NAMES = _phrases("will, mark, rose, grace, hope, joy, faith, may, june, april, art, bill")
+AMBIGUOUS_NAMES = phrases("will, mark, rose, grace, hope, joy, faith, may, june, april, art, bill")
 
-OWNED = _phrases("""
+OWNED = phrases("""
 dog, dogs, puppy, cat, cats, kitten, kitty, hamster, rabbit, bunny, parrot, bird, snake, lizard,
 gecko, turtle, turtles, tortoise, guinea pig, guinea pigs, fish, goldfish, ferret, horse, pony,
 chickens, goat, car, truck, van, motorcycle, motorbike, bike, bicycle, scooter, boat, house, home,
@@ -160,25 +156,25 @@ apartment, flat, condo, cabin, cottage, farm, piano, guitar, violin, drum kit, c
 drone, laptop, tablet, phone, console, 3d printer, tent, surfboard, kayak, company, business,
 restaurant, cafe, shop, store, bakery, studio, dance studio, gym, bookstore, franchise
 """)
-PETS = _phrases("""
+PETS = phrases("""
 dog, dogs, puppy, pup, puppies, cat, cats, kitten, kitty, hamster, rabbit, bunny, parrot, bird,
 snake, lizard, gecko, turtle, turtles, tortoise, guinea pig, guinea pigs, fish, goldfish, ferret,
 horse, pony, pet, pets, doggo
 """)
-GATHERINGS = _phrases("""
+GATHERINGS = phrases("""
 conference, concert, meetup, wedding, festival, workshop, party, support group, parade, class,
 exhibition, exhibit, retreat, seminar, convention, ceremony, tournament, fair, gala, rally, meeting,
 show, game, match, lecture, webinar, camp, fundraiser, reunion, funeral, graduation, celebration,
 hackathon, summit, marathon, event, protest, march, service, recital, council meeting
 """)
-WORKPLACES = _phrases("""
+WORKPLACES = phrases("""
 bank, school, hospital, company, startup, shop, store, cafe, café, restaurant, university, college,
 lab, laboratory, agency, firm, law firm, clinic, library, museum, studio, hotel, factory, shelter,
 gym, bakery, bookstore, bookshop, nonprofit, non-profit, charity, kindergarten, nursing home,
 pharmacy, farm, brewery, bar, consultancy, newspaper, zoo, vet, warehouse, call center, airport
 """)
 
-OCCUPATIONS = _phrases("""
+OCCUPATIONS = phrases("""
 accountant, actor, actress, actuary, administrator, analyst, architect, artist, astronaut,
 astronomer, athlete, attorney, auditor, author, baker, banker, barber, barista, bartender,
 biologist, blogger, bookkeeper, broker, builder, bus driver, butcher, carpenter, cashier, ceo, chef,

@@ -12,17 +12,41 @@ from services.ingest.extraction.local.gazetteer import (
     SCHOOLS,
     SKILLS,
 )
+from services.ingest.extraction.local.lexicon import words
 from services.ingest.extraction.local.times import MONTHS, WEEKDAYS
 from services.ingest.extraction.local.vocabulary import COMMON, FUNCTION_WORDS
 from services.ingest.extraction.model import EntityRef
 
 _TOKEN = re.compile(r"[^\W_][\w&.+#'-]*|&")
 _INNER = frozenset({"of", "de", "la", "del", "di", "da", "van", "von", "der", "the", "&"})
-_NOT_IN_NAME = frozenset((*MONTHS, *WEEKDAYS, "i", "i'm", "i've", "i'll", "i'd", "ok", "tv", "mom"))
-_ORGANIZATION_WORD = frozenset(
-    "university college school institute academy inc corp corporation company labs laboratories "
-    "foundation bank hospital clinic ltd llc gmbh group association society agency museum church "
-    "council studios airlines ministry department".split()  # noqa: SIM905
+_NOT_IN_NAME = frozenset(
+    (
+        *MONTHS,
+        *WEEKDAYS,
+        "fri",
+        "tues",
+        "thurs",
+        "sat",
+        "sun",
+        "mon",
+        "wed",
+        "aww",
+        "i",
+        "i'm",
+        "i've",
+        "i'll",
+        "i'd",
+        "ok",
+        "tv",
+        "mom",
+    )
+)
+_ORGANIZATION_WORD = words(
+    """
+university college school institute academy inc corp corporation company labs laboratories
+foundation bank hospital clinic ltd llc gmbh group association society agency museum church
+council studios airlines ministry department
+"""
 )
 _SCHOOL_WORD = frozenset({"university", "college", "school", "institute", "academy"})
 MAX_NAME_WORDS = 5
@@ -40,8 +64,7 @@ def name_at(text: str) -> tuple[str, int] | None:
     if tokens and (known is None or tokens[-1].end() > known[1]):
         end = tokens[-1].end()
         name = text[tokens[0].start() : end]
-        if name.endswith("'s"):
-            name = name[:-2]
+        name = name.removesuffix("'s")
         return name.rstrip(".'-"), end
     return known
 
@@ -74,18 +97,20 @@ def _capitalised(text: str, offset: int) -> Iterator[re.Match[str]]:
 
 
 def _known_at(text: str, offset: int) -> tuple[str, int] | None:
-    words = list(_TOKEN.finditer(text[offset : offset + 60]))[:3]
-    for count in range(len(words), 0, -1):
-        end = words[count - 1].end()
-        raw = text[offset : offset + end].rstrip(".'")
-        lower = raw.lower().removesuffix("'s")
+    tokens = list(_TOKEN.finditer(text[offset : offset + 60]))[:3]
+    for count in range(len(tokens), 0, -1):
+        end = tokens[count - 1].end()
+        raw = text[offset : offset + end].rstrip(".'").removesuffix("'s")
+        lower = raw.lower()
         if lower in PLACES or (lower in ORGANIZATIONS and lower not in COMMON):
             return (raw if raw[0].isupper() else _capitals(lower)), offset + end
     return None
 
 
 def _capitals(lower: str) -> str:
-    short = lower if len(lower) <= 3 and lower in ORGANIZATIONS | {"uk", "usa", "uae", "nyc"} else ""
+    short = (
+        lower if len(lower) <= 3 and lower in ORGANIZATIONS | {"uk", "usa", "uae", "nyc"} else ""
+    )
     return short.upper() or " ".join(word.capitalize() for word in lower.split())
 
 
@@ -154,12 +179,31 @@ def names_in(text: str, people: frozenset[str]) -> list[EntityRef]:
             continue
         name, length = named
         position = max(position, match.start() + length)
-        first = name.lower().split()[0]
-        at_start = not text[: match.start()].strip(" \"'(*-") or text[match.start() - 2] in ".!?:"
-        known = name.lower() in people or is_given_name(first) or is_place(name)
-        if (at_start and " " not in name and not known) or (first in COMMON and not known):
+        if _begins_sentence(text, match.start()) and not _is_known(name, people):
+            # The first word has its capital anyway: "Adding NYC" names only NYC.
+            name = name.partition(" ")[2]
+            if not _is_known(name, people):
+                continue
+        if name.lower().split()[0] in COMMON and not is_given_name(name.split()[0]):
             continue
         if len(name) > 1:
             entity = entity_of(name, people)
             found.setdefault(entity.node_id, entity)
     return list(found.values())
+
+
+def _begins_sentence(text: str, position: int) -> bool:
+    before = text[:position].rstrip(" \"'(*-")
+    return not before or before.endswith((".", "!", "?", ":"))
+
+
+def _is_known(name: str, people: frozenset[str]) -> bool:
+    lower = name.lower()
+    if not lower or (lower in COMMON and lower not in people):
+        return False
+    return (
+        lower in people
+        or is_given_name(lower.split()[0])
+        or is_place(lower)
+        or (is_organization(lower))
+    )

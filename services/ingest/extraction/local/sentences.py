@@ -20,11 +20,13 @@ _ABBREVIATION = re.compile(
 )
 _QUOTATION = re.compile(r'"[^"\n]{1,400}"|“[^”\n]{1,400}”')
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_STAGE = re.compile(r"(?:shares?|shared|sends?|sent|shows?|posts?|attach(?:es)?|uploads?)\b", re.I)
+_STAGE = re.compile(
+    r"(?:shares?|shared|sends?|sent|shows?|posts?|attach(?:es)?|uploads?)\b", re.IGNORECASE
+)
 _QUESTION_TAIL = re.compile(
     r"(?:,|\s-+|\band|\bbut|\bso)\s+(?=(?:what|how|where|who|why|when|which|do|does|did|are|is|have|"
     r"has|can|could|would|will|any|you|and you|right|isn't|don't|doesn't)\b)",
-    re.I,
+    re.IGNORECASE,
 )
 
 _OWN = r"(?:I|i|we|We|my|My|our|Our|I'm|i'm|I've|i've|we're|we've)\b"
@@ -49,7 +51,7 @@ class Sentence:
 
 
 def sentences_of(message: str) -> list[Sentence]:
-    """The sentences of a message, in order. At most MAX_SENTENCES, each at most MAX_SENTENCE long."""
+    """The sentences of a message, in order: MAX_SENTENCES at most, each cut to MAX_SENTENCE."""
     text = message.replace("’", "'").replace("‘", "'")
     if "```" in text:
         text = _CODE.sub("\n", text)

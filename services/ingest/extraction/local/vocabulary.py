@@ -2,29 +2,16 @@
 
 import stopwordsiso
 
+from services.ingest.extraction.local.lexicon import words
+
 # The list's entries of English, as it comes with the package (no network).
-FUNCTION_WORDS = frozenset(stopwordsiso.stopwords("en")) - {
-    "anthropic",
-    "computer",
-    "home",
-    "information",
-    "research",
-    "system",
-    "used",
-    "work",
-    "works",
-    "working",
-    "uk",
-    "us",
-    "use",
-    "mil",
-    "sr",
-}
+FUNCTION_WORDS = frozenset(stopwordsiso.stopwords("en")) - words(
+    "anthropic computer home information research system used work works working uk us use mil sr"
+)
 
 # What people begin sentences with, or write with a capital, without naming anybody.
 COMMON = (
-    frozenset(
-        """
+    words("""
 absolutely amazing anyone awesome bike birthday bless bravo breathe bro buddy business cats cheers
 christmas congrats congratulations cool crazy dad daddy dance dear definitely dog dogs dude easter
 everybody everyone everything exactly excited family fantastic feeling fun glad god good gonna
@@ -36,16 +23,13 @@ thank thanks thanksgiving that there they this those today tomorrow totally true
 unfortunately wait wanna welcome well whoa woah woohoo wonderful work working wow writing yay yeah
 year yep yes yesterday yoga yum always answer remember remind todo note call actually also
 currently recently lately meta target snap visa slack zoom shell oracle apple
-""".split()  # noqa: SIM905
-    )
+""")
     | FUNCTION_WORDS
 )
 
 # "I love the beach" is a taste; "I love the colors" is about a picture just shown.
-TASTES_WITH_THE = frozenset(
-    """
+TASTES_WITH_THE = words("""
 beach outdoors ocean sea mountains city countryside rain snow sun water forest woods cold heat
 winter summer spring fall autumn piano guitar violin drums theater theatre arts opera cinema gym
-color colour blues lake desert holidays internet
-""".split()  # noqa: SIM905
-)
+blues lake desert holidays internet
+""")

@@ -1,0 +1,158 @@
+"""A digest: read what is new, think outside of any transaction, store all of it in one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from services.reflect import emotion
+from services.reflect.insights import NewInsight
+from services.reflect.thinking import Thinker
+from services.runtime.database import Connection, Database
+from services.runtime.errors import MnemaError
+from services.runtime.ids import OwnerId, new_id
+from services.runtime.scope import Scope
+from services.storage import digests, foundation, jobs
+from services.storage.digests import DigestMemory, EmotionProfileRow
+from services.storage.memories import NewMemory, remember
+
+log = structlog.get_logger("mnema.reflect")
+
+KNOWN_INSIGHTS = 20
+INSIGHT_IMPORTANCE = 8
+
+
+class Embedder(Protocol):
+    """Makes vectors of texts."""
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.floating[Any]]:
+        """One row a text, of unit length. Raises MnemaError when it can't."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInsight:
+    """An insight as it was stored."""
+
+    memory_id: UUID
+    insight: NewInsight
+
+
+@dataclass(frozen=True, slots=True)
+class Digested:
+    """What a digest did. `profile` is the emotion profile as it is now; None if there is none."""
+
+    memories_analyzed: int
+    insights: tuple[StoredInsight, ...]
+    profile: EmotionProfileRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What thinking came to, ready to be stored."""
+
+    memories: tuple[DigestMemory, ...]
+    insights: tuple[NewInsight, ...]
+    vectors: NDArray[np.floating[Any]] | None
+    state: str
+
+
+class Digester:
+    """Digests one user's memories."""
+
+    def __init__(self, database: Database, thinker: Thinker, embedder: Embedder) -> None:
+        self._database = database
+        self._thinker = thinker
+        self._embedder = embedder
+
+    async def think(self, scope: Scope, owner_id: OwnerId, batch_size: int) -> Thought:
+        """Reads at most `batch_size` new memories and thinks them over. Writes nothing.
+
+        Raises what the thinker's provider raises. Insights that can't be embedded now are
+        stored without a vector; the embedding follows as a job.
+        """
+        async with self._database.transaction(scope, readonly=True) as connection:
+            memories = await digests.undigested(connection, owner_id, batch_size)
+            known = await digests.known_insights(connection, owner_id, KNOWN_INSIGHTS)
+        if not memories:
+            return Thought((), (), None, "")
+        insights = await self._thinker.insights(memories, known)
+        state = await self._thinker.state(memories)
+        vectors = await self._vectors([insight.content for insight in insights])
+        return Thought(tuple(memories), tuple(insights), vectors, state)
+
+    async def store(
+        self, connection: Connection, scope: Scope, owner_id: OwnerId, thought: Thought
+    ) -> Digested:
+        """Stores a thought: insights, profile, and that its memories have been read.
+
+        If another digest has read some of them meanwhile, this one adds nothing.
+        """
+        await foundation.lock_owner(connection, owner_id)
+        profile = await digests.get_emotion_profile(connection, owner_id)
+        digest_id = new_id()
+        items = [memory.item_id for memory in thought.memories]
+        if not items or not await _unread(connection, owner_id, items):
+            return Digested(0, (), profile)
+        await digests.mark_digested(connection, owner_id, items, digest_id)
+        stored = await _remember(connection, scope, owner_id, thought)
+        await digests.insert_digest(connection, owner_id, digest_id, len(items), len(stored))
+        profile = emotion.updated(profile, thought.memories, thought.state, datetime.now(UTC))
+        await digests.store_emotion_profile(connection, owner_id, profile)
+        return Digested(len(items), tuple(stored), profile)
+
+    async def _vectors(self, texts: Sequence[str]) -> NDArray[np.floating[Any]] | None:
+        if not texts:
+            return None
+        try:
+            return await self._embedder.embed(texts)
+        except MnemaError as error:
+            # The thinking is paid for: keep it, and let the embedding follow.
+            log.warning("insights are embedded later", reason=error.reason, error=error.message)
+            return None
+
+
+async def _unread(connection: Connection, owner_id: OwnerId, items: Sequence[UUID]) -> bool:
+    """Whether no digest has read any of the items, nor anything taken them back."""
+    return await digests.count_undigested(connection, owner_id, items) == len(items)
+
+
+async def _remember(
+    connection: Connection, scope: Scope, owner_id: OwnerId, thought: Thought
+) -> list[StoredInsight]:
+    if not thought.insights:
+        return []
+    space = await foundation.active_space(connection)
+    new = [
+        NewMemory(
+            memory_type="insight",
+            content=insight.content,
+            importance=INSIGHT_IMPORTANCE,
+            slot=insight.slot,
+            category=insight.category,
+            source_memory_ids=insight.source_memory_ids,
+            event_at=max(
+                memory.when
+                for memory in thought.memories
+                if memory.memory_id in insight.source_memory_ids
+            ),
+        )
+        for insight in thought.insights
+    ]
+    if thought.vectors is not None:
+        pairs = zip(new, thought.vectors, strict=True)
+        new = [replace(memory, vector=vector) for memory, vector in pairs]
+    remembered = await remember(connection, owner_id, new, space)
+    if thought.vectors is None:
+        payload = {"tenant_id": str(scope.tenant_id), "owner_id": str(owner_id)}
+        await jobs.enqueue(connection, jobs.EMBED, payload)
+    return [
+        StoredInsight(each.memory_id, insight)
+        for each, insight in zip(remembered, thought.insights, strict=True)
+        if each.outcome in ("added", "superseding")
+    ]

@@ -1,0 +1,419 @@
+"""Extraction by rules: what is found, and above all what is not."""
+
+import time
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.ingest.extraction.factory import create_extractor
+from services.ingest.extraction.local.extractor import LocalExtractor, read
+from services.ingest.extraction.model import (
+    EDGE_TYPES,
+    MEMORY_TYPES,
+    NODE_TYPES,
+    ConversationBatch,
+    EntityRef,
+    Extraction,
+    SourceMessage,
+)
+from services.ingest.extraction.settings import ExtractionSettings
+
+SAID_AT = datetime(2023, 5, 8, 14, 0, tzinfo=UTC)  # a Monday
+
+
+def message(text: str, *, speaker: str | None = None, role: str = "user") -> SourceMessage:
+    return SourceMessage(uuid4(), 1, role, speaker, text, SAID_AT)
+
+
+def batch(*messages: SourceMessage, user: str = "alice") -> ConversationBatch:
+    return ConversationBatch(user, "session", messages)
+
+
+def extract(text: str, *, speaker: str | None = None, role: str = "user") -> Extraction:
+    return read(batch(message(text, speaker=speaker, role=role)))
+
+
+def triples(extraction: Extraction) -> set[tuple[str, str, str, bool]]:
+    """(subject id, relation, object name, ended); a CUSTOM relation shows by its own name."""
+    return {
+        (each.subject.node_id, each.custom_relation or each.relation, each.object.name, each.ended)
+        for each in extraction.triples
+    }
+
+
+def facts(extraction: Extraction) -> dict[str, str | None]:
+    """Contents and slots of all memories but the sentences merely kept."""
+    return {
+        each.content: each.slot
+        for each in extraction.memories
+        if each.memory_type in ("fact", "preference")
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "relation", "name", "node_type", "content"),
+    [
+        ("I work at Google", "WORKS_AT", "Google", "ORGANIZATION", "Works at Google."),
+        ("i work at google", "WORKS_AT", "Google", "ORGANIZATION", "Works at Google."),
+        ("Actually, I work at Acme now.", "WORKS_AT", "Acme", "ORGANIZATION", "Works at Acme."),
+        ("I just joined Initech!", "WORKS_AT", "Initech", "ORGANIZATION", "Works at Initech."),
+        ("We live in Lisbon.", "LIVES_IN", "Lisbon", "LOCATION", "Lives in Lisbon."),
+        ("I was born in Lima.", "BORN_IN", "Lima", "LOCATION", "Was born in Lima."),
+        ("I live in Lima, Peru.", "LIVES_IN", "Lima, Peru", "LOCATION", "Lives in Lima, Peru."),
+        (
+            "I studied physics at the University of Toronto.",
+            "STUDIED_AT", "University of Toronto", "ORGANIZATION",
+            "Studied physics at University of Toronto.",
+        ),
+        ("I speak Spanish.", "SPEAKS", "Spanish", "SKILL", "Speaks Spanish."),
+        ("I have a dog named Toby.", "OWNS", "Toby", "ENTITY", "Has a dog named Toby."),
+        ("My cat Luna is sick.", "OWNS", "Luna", "ENTITY", "Has a cat named Luna."),
+        ("I can code in Rust.", "HAS_SKILL", "Rust", "SKILL", "Knows Rust."),
+        ("I play tennis on Sundays.", "HOBBY", "tennis", "CONCEPT", "Plays tennis."),
+        ("I took up pottery.", "HOBBY", "pottery", "CONCEPT", "Has a hobby: pottery."),
+        ("I visited Rome last summer.", "VISITED", "Rome", "LOCATION", "Visited Rome."),
+        ("I met Priya Raman yesterday.", "MET", "Priya Raman", "PERSON", "Met Priya Raman."),
+        (
+            "I went to a pottery workshop.",
+            "ATTENDED", "pottery workshop", "EVENT", "Attended a pottery workshop.",
+        ),
+        ("My colleague Rob is ill.", "COLLEAGUE", "Rob", "PERSON", "Has a colleague named Rob."),
+        ("My friend Leslie called.", "KNOWS", "Leslie", "PERSON", "Has a friend named Leslie."),
+        ("My sister Anna called.", "sister", "Anna", "PERSON", "Has a sister named Anna."),
+        ("I'm married to Tom.", "married_to", "Tom", "PERSON", "Is married to Tom."),
+        ("I'm allergic to nuts.", "allergic_to", "nuts", "CONCEPT", "Is allergic to nuts."),
+        ("I like to run.", "likes", "running", "CONCEPT", "Likes running."),
+        ("I don't like cilantro.", "dislikes", "cilantro", "CONCEPT", "Dislikes cilantro."),
+        ("I prefer tea to coffee.", "prefers", "tea", "CONCEPT", "Prefers tea to coffee."),
+        ("I use Neovim every day.", "USES", "Neovim", "ENTITY", "Uses Neovim."),
+    ],
+)  # fmt: skip
+def test_a_statement_gives_a_triple_and_a_memory(
+    text: str, relation: str, name: str, node_type: str, content: str
+) -> None:
+    found = extract(text)
+    assert (relation, EntityRef(name, node_type)) in {
+        (each.custom_relation or each.relation, each.object) for each in found.triples
+    }
+    assert content in {each.content for each in found.memories}
+    assert {each.subject for each in found.triples} == {EntityRef("alice", "USER")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Do I work at Google?",
+        "Should I move to Berlin?",
+        "If I lived in Paris, I would work at Google.",
+        "If I work at Google, I live in Zurich.",
+        "I wish I lived in Rome.",
+        "I want to move to Berlin.",
+        "I might work at Apple and live in Dublin.",
+        "I'd love to live in Tokyo.",
+        "I hope to study at MIT.",
+        "Maybe I live in Boston.",
+        "Imagine I work at NASA.",
+        'She said "I live in Rome" and left.',
+        "She said I live in Rome.",
+        "He told me, I work at Google.",
+        "> I work at Google",
+        "```\nI work at Google\n```",
+        "I don't work at Google.",
+        "I never lived in Boston.",
+        "I love it! I love you. I like how you did that. I like your dress.",
+        "We're like a family.",
+        "I work at night and live in fear.",
+        "I went to work and came to terms with it.",
+        "I left early. I left Anna at home.",
+        "Thankfully, my son is fine. My Mom called. My Monday was bad.",
+        "Everyone lives in Boston. Nobody works at Google. Nature lives in us.",
+        "Will you go? Mark my words. May is nice. Hope lives in us.",
+        "I have a car accident to report and a house party to plan.",
+        "I met up with people. I know right.",
+    ],
+)
+def test_what_is_no_statement_gives_no_triple_and_no_fact(text: str) -> None:
+    found = extract(text)
+    assert triples(found) == set()
+    assert facts(found) == {}
+    assert found.profile_updates == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I used to work at IBM.", ("alice", "WORKS_AT", "IBM", True)),
+        ("I no longer live in Boston.", ("alice", "LIVES_IN", "Boston", True)),
+        ("I don't live in Boston anymore.", ("alice", "LIVES_IN", "Boston", True)),
+        ("I worked at Siemens for years.", ("alice", "WORKS_AT", "Siemens", True)),
+        ("I left Google in March.", ("alice", "WORKS_AT", "Google", True)),
+        ("I was laid off from Meta.", ("alice", "WORKS_AT", "Meta", True)),
+        ("I used to love skiing.", ("alice", "loves", "skiing", True)),
+    ],
+)
+def test_what_is_over_is_ended_and_fills_no_slot(
+    text: str, expected: tuple[str, str, str, bool]
+) -> None:
+    found = extract(text)
+    assert triples(found) == {expected}
+    assert {each.slot for each in found.memories} == {None}
+
+
+def test_a_move_ends_one_home_and_starts_another() -> None:
+    found = extract("I moved from Boston to Seattle last week.", speaker="Caroline")
+    by_place = {each.object.name: each for each in found.triples}
+    last_week = datetime(2023, 5, 1, tzinfo=UTC)
+    assert (by_place["Boston"].ended, by_place["Boston"].valid_to) == (True, last_week)
+    assert (by_place["Seattle"].ended, by_place["Seattle"].valid_from) == (False, last_week)
+    assert facts(found) == {"Caroline moved from Boston to Seattle.": "caroline/location"}
+
+
+@pytest.mark.parametrize(
+    ("text", "slot"),
+    [
+        ("I live in Austin.", "alice/location"),
+        ("I work at Google.", "alice/employer"),
+        ("I'm a nurse.", "alice/occupation"),
+        ("I was born in Lima.", "alice/birthplace"),
+        ("I'm 29 years old.", "alice/age"),
+        ("My wife is called Maria.", "alice/partner"),
+        ("My name is Alice Brown.", "alice/name"),
+        ("My birthday is on May 3rd.", "alice/birthday"),
+        ("I'm vegan.", "alice/diet"),
+        ("My favorite color is blue.", "alice/favorite_color"),
+    ],
+)
+def test_single_valued_facts_have_a_slot(text: str, slot: str) -> None:
+    assert slot in facts(extract(text)).values()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I speak Spanish.", "I love hiking.", "My friend Tom is here.", "I have a dog.", "I use Git."],
+)
+def test_multi_valued_facts_have_no_slot(text: str) -> None:
+    found = facts(extract(text))
+    assert found
+    assert set(found.values()) == {None}
+
+
+def test_a_named_speaker_is_a_person() -> None:
+    found = extract("I work at Google and live in Zurich.", speaker="Caroline")
+    assert {each.subject for each in found.triples} == {EntityRef("Caroline", "PERSON")}
+    assert facts(found) == {
+        "Caroline works at Google.": "caroline/employer",
+        "Caroline lives in Zurich.": "caroline/location",
+    }
+
+
+def test_a_third_person_with_a_name() -> None:
+    found = extract("Anna works at Siemens and speaks German.")
+    assert triples(found) == {
+        ("anna", "WORKS_AT", "Siemens", False),
+        ("anna", "SPEAKS", "German", False),
+    }
+    assert found.profile_updates == ()
+
+
+def test_a_relative_without_a_name_is_a_fact_but_no_node() -> None:
+    found = extract("My sister works at Siemens.", speaker="Caroline")
+    assert facts(found) == {"Caroline's sister works at Siemens.": "caroline_sister/employer"}
+    assert found.triples == ()
+
+
+@pytest.mark.parametrize("role", ["assistant", "system", "tool"])
+@pytest.mark.parametrize("speaker", [None, "assistant"])
+def test_other_roles_without_a_name_say_nothing(role: str, speaker: str | None) -> None:
+    assert (
+        extract("I work at Google. We moved to Rome.", role=role, speaker=speaker) == Extraction()
+    )
+
+
+def test_a_role_is_no_name() -> None:
+    found = extract("I work at Google.", speaker="user")
+    assert {each.subject for each in found.triples} == {EntityRef("alice", "USER")}
+
+
+def test_a_statement_before_a_question_counts() -> None:
+    assert triples(extract("I live in Boston, what about you?")) == {
+        ("alice", "LIVES_IN", "Boston", False)
+    }
+
+
+def test_lists_become_one_memory_and_several_triples() -> None:
+    found = extract("I love hiking, jazz and cooking with my family.")
+    assert triples(found) == {
+        ("alice", "loves", name, False) for name in ("hiking", "jazz", "cooking with their family")
+    }
+    assert facts(found) == {"Loves hiking, jazz and cooking with their family.": None}
+
+
+def test_profile_updates() -> None:
+    found = extract("My name is Alice Brown. I'm a nurse. I enjoy hiking. I hate rain.")
+    assert {(each.key, each.value, each.mode) for each in found.profile_updates} == {
+        ("identity", "Alice Brown", "set"),
+        ("occupation", "nurse", "set"),
+        ("interests", "hiking", "append"),
+        ("preferences", "dislikes rain", "append"),
+    }
+
+
+def test_with_two_people_as_user_only_the_user_themself_updates_the_profile() -> None:
+    both = batch(
+        message("I work at Google.", speaker="Bob"), message("I love tea.", speaker="Alice")
+    )
+    assert [each.key for each in read(both).profile_updates] == ["preferences"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("We decided to use PostgreSQL.", "decision"),
+        ("Remind me to call the bank tomorrow.", "todo"),
+        ("I need to finish the report by Friday.", "todo"),
+        ("Always answer in French.", "instruction"),
+        ("Please never use emojis.", "instruction"),
+        ("I painted a lake at sunrise with the kids.", "episodic"),
+    ],
+)
+def test_plainly_stated_kinds(text: str, kind: str) -> None:
+    assert [each.memory_type for each in extract(text).memories] == [kind]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Never give up!", "Always believe in yourself.", "I have to say it is nice.", "Let's decide."],
+)
+def test_encouragement_is_no_instruction(text: str) -> None:
+    kinds = {each.memory_type for each in extract(text).memories}
+    assert kinds.isdisjoint({"instruction", "todo", "decision"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Hey! How are you?", "Thanks, that's so sweet of you!", "I totally agree with you on that.",
+     "I can't wait to see the pictures!", "Wow, congratulations on the new job!", "ok",
+     "> I painted a lake at sunrise with the kids.", "😀", ""],
+)  # fmt: skip
+def test_small_talk_is_not_kept(text: str) -> None:
+    assert extract(text, speaker="Melanie").memories == ()
+
+
+def test_other_sentences_are_kept_as_said_with_their_time() -> None:
+    (memory,) = extract(
+        "I ran a charity race last Saturday for mental health.", speaker="Melanie"
+    ).memories
+    assert memory.memory_type == "episodic"
+    assert memory.content == "Melanie: I ran a charity race last Saturday for mental health."
+    assert memory.event_at == datetime(2023, 5, 6, tzinfo=UTC)
+    assert EntityRef("Melanie", "PERSON") in memory.entities
+
+
+def test_a_stage_direction_is_told_of_the_speaker() -> None:
+    (memory,) = extract("Look! [shares a photo of a dog at the lake]", speaker="Ann").memories
+    assert memory.content == "Ann shares a photo of a dog at the lake."
+    assert memory.emotion is None
+
+
+def test_other_languages_are_kept_as_said() -> None:
+    assert [each.content for each in extract("我在北京工作，我喜欢喝茶。").memories] == [
+        "我在北京工作，我喜欢喝茶。"
+    ]
+    german = "Ich arbeite seit drei Jahren bei Siemens in München."
+    assert [each.content for each in extract(german).memories] == [german]
+
+
+def test_emotion_only_when_expressed() -> None:
+    (calm,) = extract("I bought two chairs and one table yesterday.").memories
+    (glad,) = extract("I was so excited and thankful for the wonderful party!!").memories
+    (sad,) = extract("I was terribly sad and lonely after the funeral.").memories
+    assert calm.emotion is None
+    assert glad.emotion is not None
+    assert (glad.emotion.label, glad.emotion.valence > 0.6) == ("excited", True)
+    assert sad.emotion is not None
+    assert (sad.emotion.label, sad.emotion.valence < -0.4) == ("sad", True)
+    assert glad.emotion.arousal > sad.emotion.arousal
+
+
+def test_importance_follows_the_subject() -> None:
+    def importance(text: str) -> int:
+        return max(each.importance for each in extract(text).memories)
+
+    assert importance("I'm allergic to peanuts.") >= 9
+    assert importance("My name is Alice Brown.") >= 9
+    assert importance("I got the diagnosis after my surgery last week.") >= 7
+    assert importance("I am sitting around with some snacks.") <= 4
+
+
+def test_the_same_statement_twice_is_one_memory_with_both_sources() -> None:
+    first, second = message("I work at Google."), message("I work at Google!")
+    found = read(batch(first, second))
+    (memory,) = (each for each in found.memories if each.memory_type == "fact")
+    both: tuple[UUID, ...] = (first.message_id, second.message_id)
+    assert memory.source_message_ids == both
+    assert found.triples[0].source_message_ids == both
+
+
+def test_a_day_is_meant_in_the_zone_of_the_conversation() -> None:
+    said = SourceMessage(
+        uuid4(), 1, "user", None, "I met Tom yesterday.", datetime(2023, 5, 8, 2, tzinfo=UTC)
+    )
+    (memory,) = read(ConversationBatch("u", "s", (said,), "America/New_York")).memories
+    # It is still Sunday evening there; yesterday began on Saturday at midnight, 4 h behind UTC.
+    assert memory.event_at == datetime(2023, 5, 6, 4, tzinfo=UTC)
+
+
+async def test_the_extractor_gives_the_same_answer_every_time() -> None:
+    extractor = create_extractor(ExtractionSettings(), None)
+    assert isinstance(extractor, LocalExtractor)
+    assert extractor.name == "local"
+    one = batch(message("I moved from Boston to Seattle last week, my sister Anna helped me."))
+    first = await extractor.extract(one)
+    assert first.triples
+    assert first == await extractor.extract(one)
+    assert first.usage is None
+
+
+@given(st.text(max_size=600))
+@settings(max_examples=150, deadline=None)
+def test_any_text_is_read(text: str) -> None:
+    found = extract(text, speaker="Ann")
+    for memory in found.memories:
+        assert memory.content.strip()
+        assert memory.memory_type in MEMORY_TYPES
+        assert 1 <= memory.importance <= 10
+    for triple in found.triples:
+        assert triple.relation in EDGE_TYPES
+        assert (triple.custom_relation is not None) == (triple.relation == "CUSTOM")
+        assert {triple.subject.node_type, triple.object.node_type} <= NODE_TYPES
+
+
+_SALAD = (
+    "I my we like and , the a to in at Google Boston sister Anna live work don't if said moved "
+    'from last week May 2023 is was not . ! ? " [ ] * - favorite name'
+)
+_WORDS = st.sampled_from(_SALAD.split())
+
+
+@given(st.lists(_WORDS, max_size=60).map(" ".join))
+@settings(max_examples=200, deadline=None)
+def test_any_word_salad_is_read(text: str) -> None:
+    for triple in extract(text).triples:
+        assert triple.object.node_id
+        assert triple.content.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["a", "a ", "I ", "my ", "I like ", "and I ", "A.", "[", '"', "I love a, b and ", "My sister ",
+     "I went to a ", "Anna Bell ", "last ", "5 ", "…", "'s ", "my favorite ", "-", "in May "],
+)  # fmt: skip
+def test_no_text_of_32_kilobytes_takes_long(unit: str) -> None:
+    text = (unit * 32_768)[:32_768]
+    started = time.process_time()
+    extract(text)
+    # Far above what is needed (about 0.2 s at worst), far below what backtracking would take.
+    assert time.process_time() - started < 3
