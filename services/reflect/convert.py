@@ -4,6 +4,7 @@ from collections import Counter
 
 from mnema.v1 import reflect_service_pb2 as pb
 from mnema.v1 import types_pb2 as types
+
 from services.reflect.digest import Digested
 from services.storage.digests import EmotionProfileRow
 
@@ -45,9 +46,7 @@ def profile_message(profile: EmotionProfileRow | None) -> types.EmotionProfile:
             types.EmotionCount(label=label, count=times)
             for label, times in Counter(profile.label_counts).most_common(SHOWN)
         ],
-        emotion_triggers=[
-            name for name, _ in Counter(profile.trigger_counts).most_common(SHOWN)
-        ],
+        emotion_triggers=[name for name, _ in Counter(profile.trigger_counts).most_common(SHOWN)],
         source_count=profile.source_count,
     )
     message.latest_state_updated_at.FromDatetime(profile.latest_state_updated_at)

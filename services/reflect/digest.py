@@ -10,19 +10,21 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from services.contract.user import User
 from services.reflect import emotion
 from services.reflect.insights import NewInsight
 from services.reflect.thinking import Thinker
 from services.runtime.database import Connection, Database
 from services.runtime.errors import MnemaError
 from services.runtime.ids import OwnerId, new_id
-from services.runtime.scope import Scope
 from services.storage import digests, foundation, jobs
 from services.storage.digests import DigestMemory, EmotionProfileRow
+from services.storage.foundation import EmbeddingSpace
 from services.storage.memories import NewMemory, remember
 
 log = structlog.get_logger("mnema.reflect")
 
+Vector = NDArray[np.floating[Any]]
 KNOWN_INSIGHTS = 20
 INSIGHT_IMPORTANCE = 8
 
@@ -30,8 +32,8 @@ INSIGHT_IMPORTANCE = 8
 class Embedder(Protocol):
     """Makes vectors of texts."""
 
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.floating[Any]]:
-        """One row a text, of unit length. Raises MnemaError when it can't."""
+    async def embed(self, texts: Sequence[str], space: EmbeddingSpace) -> list[Vector]:
+        """One vector of the space for each text, of unit length. MnemaError when it can't."""
         ...
 
 
@@ -58,7 +60,7 @@ class Thought:
 
     memories: tuple[DigestMemory, ...]
     insights: tuple[NewInsight, ...]
-    vectors: NDArray[np.floating[Any]] | None
+    vectors: tuple[Vector, ...] | None
     state: str
 
 
@@ -70,29 +72,29 @@ class Digester:
         self._thinker = thinker
         self._embedder = embedder
 
-    async def think(self, scope: Scope, owner_id: OwnerId, batch_size: int) -> Thought:
+    async def think(self, user: User, batch_size: int) -> Thought:
         """Reads at most `batch_size` new memories and thinks them over. Writes nothing.
 
         Raises what the thinker's provider raises. Insights that can't be embedded now are
         stored without a vector; the embedding follows as a job.
         """
-        async with self._database.transaction(scope, readonly=True) as connection:
-            memories = await digests.undigested(connection, owner_id, batch_size)
-            known = await digests.known_insights(connection, owner_id, KNOWN_INSIGHTS)
+        async with self._database.transaction(user.scope, readonly=True) as connection:
+            memories = await digests.undigested(connection, user.owner_id, batch_size)
+            known = await digests.known_insights(connection, user.owner_id, KNOWN_INSIGHTS)
+            space = await foundation.active_space(connection)
         if not memories:
             return Thought((), (), None, "")
         insights = await self._thinker.insights(memories, known)
         state = await self._thinker.state(memories)
-        vectors = await self._vectors([insight.content for insight in insights])
+        vectors = await self._vectors([insight.content for insight in insights], space)
         return Thought(tuple(memories), tuple(insights), vectors, state)
 
-    async def store(
-        self, connection: Connection, scope: Scope, owner_id: OwnerId, thought: Thought
-    ) -> Digested:
+    async def store(self, connection: Connection, user: User, thought: Thought) -> Digested:
         """Stores a thought: insights, profile, and that its memories have been read.
 
         If another digest has read some of them meanwhile, this one adds nothing.
         """
+        owner_id = user.owner_id
         await foundation.lock_owner(connection, owner_id)
         profile = await digests.get_emotion_profile(connection, owner_id)
         digest_id = new_id()
@@ -100,17 +102,19 @@ class Digester:
         if not items or not await _unread(connection, owner_id, items):
             return Digested(0, (), profile)
         await digests.mark_digested(connection, owner_id, items, digest_id)
-        stored = await _remember(connection, scope, owner_id, thought)
+        stored = await _remember(connection, user, thought)
         await digests.insert_digest(connection, owner_id, digest_id, len(items), len(stored))
         profile = emotion.updated(profile, thought.memories, thought.state, datetime.now(UTC))
         await digests.store_emotion_profile(connection, owner_id, profile)
         return Digested(len(items), tuple(stored), profile)
 
-    async def _vectors(self, texts: Sequence[str]) -> NDArray[np.floating[Any]] | None:
+    async def _vectors(
+        self, texts: Sequence[str], space: EmbeddingSpace
+    ) -> tuple[Vector, ...] | None:
         if not texts:
             return None
         try:
-            return await self._embedder.embed(texts)
+            return tuple(await self._embedder.embed(texts, space))
         except MnemaError as error:
             # The thinking is paid for: keep it, and let the embedding follow.
             log.warning("insights are embedded later", reason=error.reason, error=error.message)
@@ -122,9 +126,7 @@ async def _unread(connection: Connection, owner_id: OwnerId, items: Sequence[UUI
     return await digests.count_undigested(connection, owner_id, items) == len(items)
 
 
-async def _remember(
-    connection: Connection, scope: Scope, owner_id: OwnerId, thought: Thought
-) -> list[StoredInsight]:
+async def _remember(connection: Connection, user: User, thought: Thought) -> list[StoredInsight]:
     if not thought.insights:
         return []
     space = await foundation.active_space(connection)
@@ -147,10 +149,9 @@ async def _remember(
     if thought.vectors is not None:
         pairs = zip(new, thought.vectors, strict=True)
         new = [replace(memory, vector=vector) for memory, vector in pairs]
-    remembered = await remember(connection, owner_id, new, space)
+    remembered = await remember(connection, user.owner_id, new, space)
     if thought.vectors is None:
-        payload = {"tenant_id": str(scope.tenant_id), "owner_id": str(owner_id)}
-        await jobs.enqueue(connection, jobs.EMBED, payload)
+        await jobs.enqueue(connection, jobs.EMBED, user.payload())
     return [
         StoredInsight(each.memory_id, insight)
         for each, insight in zip(remembered, thought.insights, strict=True)

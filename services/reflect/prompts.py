@@ -119,4 +119,6 @@ def _checked(model: type[Model], answer: Completion) -> Model:
         return model.model_validate(json_object(answer.text))
     except ValidationError as error:
         wrong = f"{error.error_count()} fields wrong, first {error.errors()[0]['loc']}"
-        raise MalformedAnswer(f"the model's answer has another form: {wrong}", answer.text) from None
+        raise MalformedAnswer(
+            f"the model's answer has another form: {wrong}", answer.text
+        ) from None

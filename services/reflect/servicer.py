@@ -2,14 +2,13 @@
 
 from google.protobuf.message import Message
 from grpc import aio
-
 from mnema.v1 import reflect_service_pb2 as pb
 from mnema.v1 import reflect_service_pb2_grpc
+
+from services.contract.user import User
 from services.reflect.convert import digest_response, profile_message
 from services.reflect.digest import Digester
-from services.runtime import context as request_context
 from services.runtime.database import Connection, Database
-from services.runtime.ids import OwnerId
 from services.storage import digests
 from services.storage.requests import answered, once
 
@@ -25,28 +24,25 @@ class ReflectServicer(reflect_service_pb2_grpc.ReflectServiceServicer):
         self._digester = digester
 
     async def Digest(self, request: pb.DigestRequest, context: Context) -> pb.DigestResponse:
-        scope = request_context.user_scope(request.user_id)
-        owner_id = request_context.require_user(request.user_id)
-        async with self._database.transaction(scope, readonly=True) as connection:
-            known = await answered(connection, owner_id, request, pb.DigestResponse)
+        user = User.served(request.user_id)
+        async with self._database.transaction(user.scope, readonly=True) as connection:
+            known = await answered(connection, user.owner_id, request, pb.DigestResponse)
         if known is not None:
             return known
-        thought = await self._digester.think(scope, owner_id, request.batch_size or DEFAULT_BATCH)
+        thought = await self._digester.think(user, request.batch_size or DEFAULT_BATCH)
 
         async def store(connection: Connection) -> pb.DigestResponse:
             async def write() -> pb.DigestResponse:
-                stored = await self._digester.store(connection, scope, owner_id, thought)
-                return digest_response(stored)
+                return digest_response(await self._digester.store(connection, user, thought))
 
-            return await once(connection, owner_id, request, pb.DigestResponse, write)
+            return await once(connection, user.owner_id, request, pb.DigestResponse, write)
 
-        return await self._database.run(scope, store)
+        return await self._database.run(user.scope, store)
 
     async def GetEmotionProfile(
         self, request: pb.GetEmotionProfileRequest, context: Context
     ) -> pb.GetEmotionProfileResponse:
-        scope = request_context.user_scope(request.user_id)
-        owner_id = OwnerId(request_context.require_user(request.user_id))
-        async with self._database.transaction(scope, readonly=True) as connection:
-            profile = await digests.get_emotion_profile(connection, owner_id)
+        user = User.served(request.user_id)
+        async with self._database.transaction(user.scope, readonly=True) as connection:
+            profile = await digests.get_emotion_profile(connection, user.owner_id)
         return pb.GetEmotionProfileResponse(emotion_profile=profile_message(profile))

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
-from services.storage import extractions, key_values, messages
-from services.storage.foundation import active_space, lock_owner
-from services.storage.graph import Statement, ensure_nodes, state
+from services.storage import extractions, messages
+from services.storage.foundation import EmbeddingSpace, lock_owner
+from services.storage.graph import Statement, state
+from services.storage.graph_nodes import ensure_nodes
+from services.storage.key_values import PROFILE, appended, get_values, set_values
 from services.storage.memories import NewMemory, Remembered, remember
 from services.storage.relations import NodeRef
 from services.storage.search_items import store_vectors
@@ -23,7 +25,7 @@ Embedding = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, slots=True)
 class ProfileChange:
-    """"set" replaces a profile key's value; "append" adds `value` to its list, once."""
+    """ "set" replaces a profile key's value; "append" adds `value` to its list, once."""
 
     key: str
     value: Any
@@ -34,8 +36,8 @@ class ProfileChange:
 class Findings:
     """What one extraction found.
 
-    `paths` names, for each memory, the nodes it goes through, in their order.
-    `message_vectors` are the embeddings that were made along the way.
+    `paths` names, for each memory, the nodes it goes through, in their order. The memories'
+    vectors and `message_vectors` are of `space`.
     """
 
     memories: tuple[NewMemory, ...]
@@ -44,6 +46,7 @@ class Findings:
     profile: tuple[ProfileChange, ...]
     extractor: str
     duration_ms: int
+    space: EmbeddingSpace
     message_vectors: Mapping[UUID, Embedding] = field(default_factory=dict)
 
 
@@ -69,12 +72,11 @@ async def commit_findings(
     )
     if not finished:
         return False
-    space = await active_space(connection)
-    remembered = await remember(connection, owner_id, findings.memories, space)
+    remembered = await remember(connection, owner_id, findings.memories, findings.space)
     await state(connection, owner_id, findings.statements)
     await _lay_pathways(connection, owner_id, remembered, findings.paths)
     await _update_profile(connection, owner_id, extraction_id, findings.profile)
-    await store_vectors(connection, owner_id, space, findings.message_vectors)
+    await store_vectors(connection, owner_id, findings.space, findings.message_vectors)
     await messages.set_extraction_state(connection, owner_id, [extraction_id], "done")
     return True
 
@@ -105,21 +107,19 @@ async def _update_profile(
     extraction_id: UUID,
     changes: Sequence[ProfileChange],
 ) -> None:
+    """Makes the changes in their order; each key gets one new revision at most."""
+    keys = list(dict.fromkeys(change.key for change in changes))
+    present = await get_values(connection, owner_id, PROFILE, keys)
+    values = {key: row.value for key, row in present.items()}
     for change in changes:
-        if change.mode == "append":
+        if change.mode == "set":
+            values[change.key] = change.value
+        else:
             added = change.value if isinstance(change.value, list) else [change.value]
-            await key_values.append_values(
-                connection, owner_id, key_values.PROFILE, change.key, added, extraction_id
-            )
-            continue
-        present = await key_values.get_value(
-            connection, owner_id, key_values.PROFILE, change.key
-        )
-        if present is None or present.value != change.value:
-            await key_values.set_values(
-                connection,
-                owner_id,
-                key_values.PROFILE,
-                {change.key: change.value},
-                extraction_id,
-            )
+            values[change.key] = appended(values.get(change.key, []), added)
+    changed = {
+        key: value
+        for key, value in values.items()
+        if key not in present or value != present[key].value
+    }
+    await set_values(connection, owner_id, PROFILE, changed, extraction_id)

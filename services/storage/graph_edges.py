@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -14,7 +14,6 @@ from services.storage.queries import load
 from services.storage.relations import NodeKey
 
 SQL = load("graph_edges")
-Direction = Literal["out", "in", "both"]
 JsonObject: TypeAlias = "Mapping[str, Any]"
 
 
@@ -62,7 +61,7 @@ class EdgeRow:
         return Triple(self.source, self.edge_type, self.custom_type, self.target)
 
 
-def edge_of(row: asyncpg.Record) -> EdgeRow:
+def edge_of(row: "asyncpg.Record | Mapping[str, Any]") -> EdgeRow:
     """The edge in a row of graph_edges."""
     values = dict(row)
     for hidden in ("owner_id", "source_type", "source_id", "target_type", "target_id"):

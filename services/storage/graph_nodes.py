@@ -10,7 +10,7 @@ import asyncpg
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage.queries import load
-from services.storage.relations import NodeKey, NodeRef
+from services.storage.relations import NodeKey, NodeRef, node_id_of
 
 SQL = load("graph_nodes")
 
@@ -53,6 +53,7 @@ async def ensure_nodes(connection: Connection, owner_id: OwnerId, nodes: Iterabl
         [key.node_type for key in ordered],
         [key.node_id for key in ordered],
         [wanted[key] for key in ordered],
+        [node_id_of(wanted[key]) for key in ordered],
     )
 
 
@@ -60,12 +61,14 @@ async def create_node(
     connection: Connection, owner_id: OwnerId, node: NodeRef, properties: Mapping[str, Any]
 ) -> NodeRow | None:
     """The new node, or None if there is one of that kind and id."""
+    name = node.name or node.node_id
     row = await connection.fetchrow(
         SQL["create_node"],
         owner_id,
         node.node_type,
         node.node_id,
-        node.name or node.node_id,
+        name,
+        node_id_of(name),
         dict(properties),
     )
     return None if row is None else node_of(row)
@@ -120,7 +123,13 @@ async def revise_node(
 ) -> NodeRow:
     """Puts a new revision in the place of the present one, which must be there."""
     row = await connection.fetchrow(
-        SQL["revise_node"], owner_id, key.node_type, key.node_id, name, dict(properties)
+        SQL["revise_node"],
+        owner_id,
+        key.node_type,
+        key.node_id,
+        name,
+        node_id_of(name),
+        dict(properties),
     )
     if row is None:
         raise LookupError(f"no present node {key}")
@@ -136,15 +145,24 @@ async def nodes_named(
     connection: Connection,
     owner_id: OwnerId,
     node_ids: Sequence[str],
-    names: Sequence[str],
+    name_ids: Sequence[str],
     as_of: datetime | None,
     limit: int,
 ) -> list[NodeRow]:
-    """Nodes that have one of these ids, or one of these names in any case of letters.
+    """Nodes that have one of these ids, or a name that makes one of `name_ids` (`node_id_of`).
 
-    At most `limit`, in the order of kind and id.
+    `limit` bounds what is read; the order is that of kind and id.
     """
     rows = await connection.fetch(
-        SQL["nodes_named"], owner_id, list(node_ids), list(names), as_of, limit
+        SQL["nodes_named"], owner_id, list(node_ids), list(name_ids), as_of, limit
     )
+    found = {node.key: node for node in map(node_of, rows)}
+    return [found[key] for key in sorted(found)]
+
+
+async def user_nodes(
+    connection: Connection, owner_id: OwnerId, as_of: datetime | None, limit: int
+) -> list[NodeRow]:
+    """The nodes that stand for the user; as a rule one."""
+    rows = await connection.fetch(SQL["user_nodes"], owner_id, as_of, limit)
     return [node_of(row) for row in rows]

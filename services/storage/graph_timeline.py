@@ -235,7 +235,7 @@ class Timeline:
         return self._close(edge, end, SUPERSEDED, holder.edge_id).edge_id
 
     def _settle(self, edge: EdgeRow) -> list[UUID]:
-        """Makes `edge` and the slot's other targets follow each other; names those that were open."""
+        """Makes `edge` and the its slot's other targets a sequence; names those that were open."""
         start = start_of(edge)
         if start is None:
             return []

@@ -66,18 +66,31 @@ async def append_values(
     A value that is no list becomes the first of one; texts that differ only in case are the
     same. Where nothing is new, nothing is stored.
     """
-    present = await get_value(connection, owner_id, namespace, key)
-    held = [] if present is None else present.value
+    present = (await get_values(connection, owner_id, namespace, [key])).get(key)
+    if present is not None and appended(present.value, values) == present.value:
+        return present
+    value = appended([] if present is None else present.value, values)
+    (row,) = await set_values(connection, owner_id, namespace, {key: value}, extraction_id)
+    return row
+
+
+def appended(held: Any, values: Sequence[Any]) -> list[Any]:
+    """The list `held`, or one of it, with those of `values` that it lacks."""
     known = list(held) if isinstance(held, list) else [held]
     names = {_folded(value) for value in known}
     for value in values:
         if _folded(value) not in names:
             names.add(_folded(value))
             known.append(value)
-    if present is not None and known == held:
-        return present
-    (row,) = await set_values(connection, owner_id, namespace, {key: known}, extraction_id)
-    return row
+    return known
+
+
+async def get_values(
+    connection: Connection, owner_id: OwnerId, namespace: str, keys: Sequence[str]
+) -> dict[str, KeyValueRow]:
+    """The present values of these keys; those without one are left out."""
+    rows = await connection.fetch(SQL["get_values"], owner_id, namespace, list(keys))
+    return {row["key"]: _key_value(row) for row in rows}
 
 
 async def get_value(

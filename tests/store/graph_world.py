@@ -5,16 +5,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
-from services.runtime.config import DatabaseSettings
 from services.runtime.database import Connection, Database, Scope
-from services.runtime.ids import OwnerId, TenantId, owner_of
+from services.runtime.ids import OwnerId
 from services.storage import foundation
 from services.storage.graph import Stated, Statement, state
 from services.storage.graph_edges import EdgeRow, edge_of
 from services.storage.relations import named
 from tests.conftest import TestDatabase
+from tests.store.owners import new_owner, opened
 
 
 def year(number: int) -> datetime:
@@ -85,10 +84,6 @@ class GraphWorld:
 
 @asynccontextmanager
 async def graph_world(test_database: TestDatabase) -> AsyncIterator[GraphWorld]:
-    tenant_id = TenantId(uuid4())
-    owner_id = owner_of(tenant_id, "alice")
-    async with Database.open(DatabaseSettings(dsn=test_database.service_dsn)) as database:
-        world = GraphWorld(database, Scope(tenant_id, owner_id), owner_id)
-        async with world.writing() as connection:
-            await foundation.register_user(connection, owner_id, tenant_id, "alice")
-        yield world
+    async with opened(test_database) as database:
+        owner = await new_owner(database)
+        yield GraphWorld(database, Scope(owner.tenant_id, owner.owner_id), owner.owner_id)

@@ -71,7 +71,11 @@ def _best(asked: Asked) -> tuple[str, str, str]:
             f"rrf {factors['rrf']:.2f} × recency {factors['recency']:.2f} × "
             f"importance {factors['importance']:.1f} × graph {factors['graph_boost']:.1f}"
         )
-    return f"{shortened(best['content'])}\n[dim]{best['source']}[/]", f"{best['score']:.3f}", explained
+    return (
+        f"{shortened(best['content'])}\n[dim]{best['source']}[/]",
+        f"{best['score']:.3f}",
+        explained,
+    )
 
 
 def _mark(found: bool | None) -> str:

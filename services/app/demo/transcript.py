@@ -61,7 +61,9 @@ class Transcript:
     @property
     def speakers(self) -> list[str]:
         """Who speaks, the most talkative first."""
-        return [name for name, _ in Counter(t.speaker for t in self.turns if t.speaker).most_common()]
+        return [
+            name for name, _ in Counter(t.speaker for t in self.turns if t.speaker).most_common()
+        ]
 
     @property
     def span(self) -> tuple[datetime, datetime]:

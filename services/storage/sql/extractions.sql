@@ -18,7 +18,7 @@ SELECT extraction_id, session_id, state, attempts, max_attempts, error, error_re
        extractor, duration_ms, recorded_at, finished_at
 FROM extractions
 WHERE owner_id = $1 AND ($2 = '' OR state = $2) AND ($3 = '' OR session_id = $3)
-  AND ($4::timestamptz IS NULL OR (recorded_at, extraction_id) < ($4, $5::uuid))
+  AND (recorded_at, extraction_id) < (coalesce($4::timestamptz, 'infinity'), coalesce($5::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
 ORDER BY recorded_at DESC, extraction_id DESC LIMIT $6
 
 -- name: finish

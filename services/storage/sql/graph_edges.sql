@@ -71,3 +71,75 @@ WITH gone AS (
       AND ((source_type = $2 AND source_id = $3) OR (target_type = $2 AND target_id = $3))
     RETURNING 1)
 SELECT count(*) FROM gone
+
+-- name: edges_of_nodes
+-- $1 owner_id, $2 node types, $3 node ids, $4 edge types, $5 as of (null: now), $6 whether also those that are over,
+-- $7 and $8 first_recorded_at and edge_id that all come before, $9 how many per node at most, $10 'out', 'in' or 'both'.
+-- Keys: ix_graph_edges_source, ix_graph_edges_target, read backwards for each edge type: at most $9 rows each, however
+-- many edges a node has. An edge from a node to itself counts as leading out.
+SELECT near.*
+FROM unnest($2::text[], $3::text[]) AS n (node_type, node_id)
+CROSS JOIN LATERAL (
+    SELECT found.* FROM unnest($4::text[]) AS k (edge_type)
+    CROSS JOIN LATERAL (
+        (SELECT e.*, 'out' AS direction FROM graph_edges e
+         WHERE $10 <> 'in' AND e.owner_id = $1 AND e.source_type = n.node_type AND e.source_id = n.node_id
+           AND e.edge_type = k.edge_type AND (e.first_recorded_at, e.edge_id) < ($7, $8)
+           AND CASE WHEN $5::timestamptz IS NULL THEN e.retracted_at IS NULL
+                    ELSE e.recorded_at <= $5 AND (e.retracted_at IS NULL OR e.retracted_at > $5) END
+           AND ($6 OR e.valid_to IS NULL OR e.valid_to > coalesce($5, now()))
+         ORDER BY e.first_recorded_at DESC, e.edge_id DESC LIMIT $9)
+        UNION ALL
+        (SELECT e.*, 'in' AS direction FROM graph_edges e
+         WHERE $10 <> 'out' AND e.owner_id = $1 AND e.target_type = n.node_type AND e.target_id = n.node_id
+           AND e.edge_type = k.edge_type AND (e.first_recorded_at, e.edge_id) < ($7, $8)
+           AND ($10 = 'in' OR e.source_type <> n.node_type OR e.source_id <> n.node_id)
+           AND CASE WHEN $5::timestamptz IS NULL THEN e.retracted_at IS NULL
+                    ELSE e.recorded_at <= $5 AND (e.retracted_at IS NULL OR e.retracted_at > $5) END
+           AND ($6 OR e.valid_to IS NULL OR e.valid_to > coalesce($5, now()))
+         ORDER BY e.first_recorded_at DESC, e.edge_id DESC LIMIT $9)) found
+    ORDER BY found.first_recorded_at DESC, found.edge_id DESC LIMIT $9) near
+ORDER BY near.first_recorded_at DESC, near.edge_id DESC
+
+-- name: edges_between
+-- $1 owner_id, $2 node types, $3 node ids, $4 as of (null: now), $5 how many per pair at most. Key: ix_graph_edges_ends.
+-- True edges that lead from one of the nodes to another or the same.
+SELECT e.*
+FROM unnest($2::text[], $3::text[]) AS s (node_type, node_id)
+CROSS JOIN unnest($2::text[], $3::text[]) AS t (node_type, node_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM graph_edges
+    WHERE owner_id = $1 AND source_type = s.node_type AND source_id = s.node_id
+      AND target_type = t.node_type AND target_id = t.node_id
+      AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
+               ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
+      AND (valid_to IS NULL OR valid_to > coalesce($4, now()))
+    ORDER BY first_recorded_at DESC, edge_id DESC LIMIT $5) e
+
+-- name: links_of_nodes
+-- $1 owner_id, $2 node types, $3 node ids, $4 as of (null: now), $5 how many per node and direction at most,
+-- $6 how many in all at most. Keys: ix_graph_edges_source, ix_graph_edges_target, read backwards.
+SELECT e.edge_id, e.source_type, e.source_id, e.target_type, e.target_id
+FROM unnest($2::text[], $3::text[]) AS n (node_type, node_id)
+CROSS JOIN LATERAL (
+    (SELECT edge_id, source_type, source_id, target_type, target_id FROM graph_edges
+     WHERE owner_id = $1 AND source_type = n.node_type AND source_id = n.node_id
+       AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
+                ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
+       AND (valid_to IS NULL OR valid_to > coalesce($4, now()))
+     ORDER BY edge_type DESC, first_recorded_at DESC, edge_id DESC LIMIT $5)
+    UNION ALL
+    (SELECT edge_id, source_type, source_id, target_type, target_id FROM graph_edges
+     WHERE owner_id = $1 AND target_type = n.node_type AND target_id = n.node_id
+       AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
+                ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
+       AND (valid_to IS NULL OR valid_to > coalesce($4, now()))
+     ORDER BY edge_type DESC, first_recorded_at DESC, edge_id DESC LIMIT $5)) e
+LIMIT $6
+
+-- name: edges_by_id
+-- $1 owner_id, $2 edge_ids, $3 as of (null: now). Key: pk_graph_edges.
+SELECT * FROM graph_edges
+WHERE owner_id = $1 AND edge_id = ANY ($2::uuid[])
+  AND CASE WHEN $3::timestamptz IS NULL THEN retracted_at IS NULL
+           ELSE recorded_at <= $3 AND (retracted_at IS NULL OR retracted_at > $3) END

@@ -2,11 +2,11 @@
 -- "as of" null is the present.
 
 -- name: ensure_nodes
--- $1 owner_id, $2 node_types, $3 node_ids, $4 names; sorted, without repeats. Key: pk_graph_nodes.
+-- $1 owner_id, $2 node_types, $3 node_ids, $4 names, $5 name_ids; sorted, without repeats. Key: pk_graph_nodes.
 -- A node that was taken back goes on with the next revision.
-INSERT INTO graph_nodes (owner_id, node_type, node_id, revision, name)
-SELECT $1, t.node_type, t.node_id, 1 + coalesce(last.revision, 0), t.name
-FROM unnest($2::text[], $3::text[], $4::text[]) AS t (node_type, node_id, name)
+INSERT INTO graph_nodes (owner_id, node_type, node_id, revision, name, name_id)
+SELECT $1, t.node_type, t.node_id, 1 + coalesce(last.revision, 0), t.name, t.name_id
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS t (node_type, node_id, name, name_id)
 LEFT JOIN LATERAL (
     SELECT revision, retracted_at FROM graph_nodes
     WHERE owner_id = $1 AND node_type = t.node_type AND node_id = t.node_id
@@ -14,9 +14,10 @@ LEFT JOIN LATERAL (
 WHERE last.revision IS NULL OR last.retracted_at IS NOT NULL
 
 -- name: create_node
--- $1 owner_id, $2 node_type, $3 node_id, $4 name, $5 properties. Key: pk_graph_nodes. No row if there is one.
-INSERT INTO graph_nodes (owner_id, node_type, node_id, revision, name, properties)
-SELECT $1, $2, $3, 1 + coalesce(max(revision), 0), $4, $5::jsonb FROM graph_nodes
+-- $1 owner_id, $2 node_type, $3 node_id, $4 name, $5 name_id, $6 properties. Key: pk_graph_nodes.
+-- No row if there is one.
+INSERT INTO graph_nodes (owner_id, node_type, node_id, revision, name, name_id, properties)
+SELECT $1, $2, $3, 1 + coalesce(max(revision), 0), $4, $5, $6::jsonb FROM graph_nodes
 WHERE owner_id = $1 AND node_type = $2 AND node_id = $3
 HAVING count(*) = count(retracted_at)
 RETURNING *
@@ -47,13 +48,14 @@ ORDER BY node_type, node_id
 LIMIT $5
 
 -- name: revise_node
--- $1 owner_id, $2 node_type, $3 node_id, $4 name, $5 properties. Key: uq_graph_nodes_present.
+-- $1 owner_id, $2 node_type, $3 node_id, $4 name, $5 name_id, $6 properties. Key: uq_graph_nodes_present.
 WITH before AS (
     UPDATE graph_nodes SET retracted_at = greatest(now(), recorded_at)
     WHERE owner_id = $1 AND node_type = $2 AND node_id = $3 AND retracted_at IS NULL
     RETURNING revision, first_recorded_at, retracted_at)
-INSERT INTO graph_nodes (owner_id, node_type, node_id, revision, name, properties, first_recorded_at, recorded_at)
-SELECT $1, $2, $3, revision + 1, $4, $5::jsonb, first_recorded_at, retracted_at FROM before
+INSERT INTO graph_nodes (
+    owner_id, node_type, node_id, revision, name, name_id, properties, first_recorded_at, recorded_at)
+SELECT $1, $2, $3, revision + 1, $4, $5, $6::jsonb, first_recorded_at, retracted_at FROM before
 RETURNING *
 
 -- name: delete_node
@@ -63,17 +65,24 @@ WHERE owner_id = $1 AND node_type = $2 AND node_id = $3 AND retracted_at IS NULL
 RETURNING true
 
 -- name: nodes_named
--- $1 owner_id, $2 node_ids, $3 names, $4 as of, $5 limit. Keys: ix_graph_nodes_id, ix_graph_nodes_name.
-SELECT n.* FROM graph_nodes n
-JOIN (
-    SELECT node_type, node_id, revision FROM graph_nodes WHERE owner_id = $1 AND node_id = ANY ($2::text[])
-    UNION
-    SELECT m.node_type, m.node_id, m.revision
-    FROM unnest($3::text[]) AS wanted (name)
-    CROSS JOIN LATERAL (SELECT * FROM graph_nodes WHERE owner_id = $1 AND lower(name) = lower(wanted.name)) m
-) found USING (node_type, node_id, revision)
-WHERE n.owner_id = $1
-  AND CASE WHEN $4::timestamptz IS NULL THEN n.retracted_at IS NULL
-           ELSE n.recorded_at <= $4 AND (n.retracted_at IS NULL OR n.retracted_at > $4) END
-ORDER BY n.node_type, n.node_id
+-- $1 owner_id, $2 node_ids, $3 name_ids, $4 as of, $5 limit. Keys: ix_graph_nodes_id, ix_graph_nodes_name.
+-- A node comes twice if both its id and its name are among those asked for.
+SELECT * FROM graph_nodes
+WHERE owner_id = $1 AND node_id = ANY ($2::text[])
+  AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
+           ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
+UNION ALL
+SELECT * FROM graph_nodes
+WHERE owner_id = $1 AND name_id = ANY ($3::text[])
+  AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
+           ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
 LIMIT $5
+
+-- name: user_nodes
+-- $1 owner_id, $2 as of, $3 limit. Key: pk_graph_nodes.
+SELECT * FROM graph_nodes
+WHERE owner_id = $1 AND node_type = 'USER'
+  AND CASE WHEN $2::timestamptz IS NULL THEN retracted_at IS NULL
+           ELSE recorded_at <= $2 AND (retracted_at IS NULL OR retracted_at > $2) END
+ORDER BY node_id
+LIMIT $3

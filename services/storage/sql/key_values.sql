@@ -24,6 +24,11 @@ RETURNING key, value, revision, recorded_at
 SELECT key, value, revision, recorded_at FROM key_values
 WHERE owner_id = $1 AND namespace = $2 AND key = $3 AND retracted_at IS NULL
 
+-- name: get_values
+-- $1 owner_id, $2 namespace, $3 key[]. Key: pk_key_values.
+SELECT key, value, revision, recorded_at FROM key_values
+WHERE owner_id = $1 AND namespace = $2 AND key = ANY ($3::text[]) AND retracted_at IS NULL
+
 -- name: get_value_as_of
 -- $1 owner_id, $2 namespace, $3 key, $4 the moment. Key: pk_key_values.
 SELECT key, value, revision, recorded_at FROM key_values

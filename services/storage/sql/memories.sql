@@ -13,11 +13,11 @@ ORDER BY (slot = $4) DESC, first_recorded_at, item_id
 LIMIT 1
 
 -- name: refresh_memory
--- $1 owner_id, $2 item_id, $3 importance (null counts as 5, here as everywhere), $4 source_message_ids,
+-- $1 owner_id, $2 item_id, $3 importance (null: leaves it; a stored null counts as 5), $4 source_message_ids,
 -- $5 source_memory_ids. Key: pk_memories.
 UPDATE memories SET
     last_refreshed_at = greatest(now(), last_refreshed_at),
-    importance = CASE WHEN coalesce($3::smallint, 5) > coalesce(importance, 5) THEN $3 ELSE importance END,
+    importance = CASE WHEN $3::smallint > coalesce(importance, 5) THEN $3 ELSE importance END,
     source_message_ids = source_message_ids || ARRAY(
         SELECT given FROM unnest($4::uuid[]) AS given WHERE given <> ALL (source_message_ids)),
     source_memory_ids = source_memory_ids || ARRAY(

@@ -29,7 +29,7 @@ ORDER BY sequence LIMIT $5
 SELECT message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
 FROM messages
 WHERE owner_id = $1 AND retracted_at IS NULL
-  AND ($3::timestamptz IS NULL OR (recorded_at, message_id) > ($3, $4::uuid))
+  AND (recorded_at, message_id) > (coalesce($3::timestamptz, '-infinity'), coalesce($4::uuid, '00000000-0000-0000-0000-000000000000'))
   AND ($2 = '' OR extraction_state = $2)
 ORDER BY recorded_at, message_id LIMIT $5
 

@@ -17,7 +17,7 @@ FROM sessions WHERE owner_id = $1 AND session_id = $2
 SELECT session_id, message_count, metadata, recorded_at, updated_at, last_message_at, closed_at
 FROM sessions
 WHERE owner_id = $1
-  AND ($2::timestamptz IS NULL OR (coalesce(last_message_at, recorded_at), session_id) < ($2, $3::text))
+  AND (coalesce(last_message_at, recorded_at), session_id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3::text, ''))
 ORDER BY coalesce(last_message_at, recorded_at) DESC, session_id DESC
 LIMIT $4
 

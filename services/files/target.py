@@ -1,0 +1,94 @@
+"""Putting the target `files` together, and the object storage that it shares with the worker."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Protocol
+
+from mnema.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
+from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
+from pydantic import SecretStr
+
+from services.files.download import Downloads
+from services.files.intake import Intake
+from services.files.limits import FileLimits
+from services.files.servicer import FileServicer
+from services.providers.objects.factory import new_object_storage
+from services.providers.objects.settings import ObjectSettings
+from services.providers.objects.storage import ObjectStorage
+from services.runtime.channels import open_channel
+from services.runtime.config import DatabaseSettings, PeerSettings, ServerSettings
+from services.runtime.database import Database
+from services.runtime.paging import PageTokens
+from services.runtime.server import Service, Servicers
+from services.storage.accounts import DatabaseAuthenticator
+
+
+class ObjectsConfigured(Protocol):
+    """The settings that say where the bytes of files lie."""
+
+    @property
+    def objects(self) -> ObjectSettings:
+        """The object storage."""
+
+    @property
+    def home(self) -> Path:
+        """The folder of local state: the bytes are in its folder "files" unless told."""
+
+
+class FilesSettings(ObjectsConfigured, Protocol):
+    """What this target needs of the settings."""
+
+    @property
+    def database(self) -> DatabaseSettings:
+        """PostgreSQL."""
+
+    @property
+    def server(self) -> ServerSettings:
+        """Limits that calls to other services share with this server."""
+
+    @property
+    def peers(self) -> PeerSettings:
+        """Where the vector service is."""
+
+    @property
+    def internal_key(self) -> SecretStr | None:
+        """What page tokens are sealed with."""
+
+
+async def open_objects(settings: ObjectsConfigured, stack: AsyncExitStack) -> ObjectStorage:
+    """The object storage, ready for use and closed with the stack.
+
+    ValueError if the settings name none; Internal or Unavailable if it can't be used.
+    """
+    chosen = settings.objects
+    if chosen.provider == "folder" and chosen.folder is None:
+        chosen = chosen.model_copy(update={"folder": settings.home / "files"})
+    objects = new_object_storage(chosen)
+    stack.push_async_callback(objects.close)
+    await objects.init()
+    return objects
+
+
+async def build_files(
+    settings: FilesSettings, stack: AsyncExitStack, *, limits: FileLimits | None = None
+) -> Servicers:
+    """FileService: needs the database, the object storage, and vector for its search."""
+    limits = limits or FileLimits()
+    database = await stack.enter_async_context(Database.open(settings.database))
+    objects = await open_objects(settings, stack)
+    threads = stack.enter_context(ThreadPoolExecutor(1, "files"))
+    # Of the settings it reads the internal key and the server's limits alone.
+    channel = open_channel(settings.peers.vector, settings, stack)  # type: ignore[arg-type]
+    servicer = FileServicer(
+        database,
+        Intake(database, objects, threads, limits),
+        Downloads(database, objects),
+        VectorServiceStub(channel),
+        PageTokens(settings.internal_key),
+        limits,
+    )
+    return Servicers(
+        services=(Service("mnema.v1.FileService", servicer, add_FileServiceServicer_to_server),),
+        authenticator=DatabaseAuthenticator(database),
+    )

@@ -1,0 +1,116 @@
+"""The facts about what a text names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.graph.mentions import Mention, longest, mentions, names_the_user
+from services.runtime.database import Connection
+from services.runtime.ids import OwnerId
+from services.storage.graph_edges import EdgeRow
+from services.storage.graph_nodes import NodeRow, get_nodes, nodes_named, user_nodes
+from services.storage.graph_reads import NeighborQuery, Place, edges_between, edges_near, place_of
+from services.storage.relations import CUSTOM, NodeKey, node_id_of
+
+MAX_NAMED_NODES = 32
+MAX_FOUND_NODES = 500
+MAX_USER_NODES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A true edge with its names. `matched_ends`: how many of its ends the text names."""
+
+    edge: EdgeRow
+    subject: str
+    relation: str
+    object: str
+    matched_ends: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about `entities`, the nodes that the text names."""
+
+    facts: tuple[Fact, ...]
+    entities: tuple[NodeRow, ...]
+
+
+async def find_facts(
+    connection: Connection, owner_id: OwnerId, text: str, limit: int, as_of: datetime | None
+) -> Facts:
+    """True edges of the nodes that `text` names; those with both ends named first, then new ones.
+
+    Of each node the `limit` newest edges are looked at, so a node of 100,000 edges costs no
+    more than others. At most 32 nodes count as named, those with the longest names.
+    """
+    named = await _named_nodes(connection, owner_id, text, as_of)
+    meant = []
+    if names_the_user(text):
+        meant = await user_nodes(connection, owner_id, as_of, MAX_USER_NODES)
+    entities = {node.key: node for node in (*named, *meant)}
+    if not entities:
+        return Facts((), ())
+    query = NeighborQuery(limit, as_of=as_of)
+    edges = [near.edge for near in await edges_near(connection, owner_id, entities, query)]
+    edges += await edges_between(connection, owner_id, list(entities), as_of, limit)
+    known = {edge.edge_id: edge for edge in edges}
+    explicit = {node.key for node in named}
+
+    def rank(edge: EdgeRow) -> tuple[int, int, Place]:
+        ends = (edge.source, edge.target)
+        about = sum(end in entities for end in ends)
+        return about, sum(end in explicit for end in ends), place_of(edge)
+
+    best = sorted(known.values(), key=rank, reverse=True)[:limit]
+    names = await _names(connection, owner_id, best, as_of)
+    return Facts(
+        tuple(_fact(edge, names, explicit) for edge in best),
+        tuple(entities.values()),
+    )
+
+
+async def _named_nodes(
+    connection: Connection, owner_id: OwnerId, text: str, as_of: datetime | None
+) -> list[NodeRow]:
+    found = mentions(text)
+    if not found:
+        return []
+    nodes = await nodes_named(
+        connection,
+        owner_id,
+        list(dict.fromkeys(way for each in found for way in (each.node_id, each.name))),
+        list(dict.fromkeys(each.node_id for each in found)),
+        as_of,
+        MAX_FOUND_NODES,
+    )
+    of_name: dict[str, list[NodeRow]] = {}
+    for node in nodes:
+        for name in {node.key.node_id, node_id_of(node.name)}:
+            of_name.setdefault(name, []).append(node)
+
+    def meant(mention: Mention) -> list[NodeRow]:
+        return [*of_name.get(mention.node_id, ()), *of_name.get(mention.name, ())]
+
+    places = longest(each for each in found if meant(each))
+    places.sort(key=lambda each: each.start - each.end)
+    chosen = {node.key: node for place in places for node in meant(place)}
+    return list(chosen.values())[:MAX_NAMED_NODES]
+
+
+async def _names(
+    connection: Connection, owner_id: OwnerId, edges: Sequence[EdgeRow], as_of: datetime | None
+) -> dict[NodeKey, str]:
+    ends = {end for edge in edges for end in (edge.source, edge.target)}
+    nodes = await get_nodes(connection, owner_id, ends, as_of)
+    return {key: nodes[key].name if key in nodes else key.node_id for key in ends}
+
+
+def _fact(edge: EdgeRow, names: dict[NodeKey, str], explicit: set[NodeKey]) -> Fact:
+    return Fact(
+        edge,
+        names[edge.source],
+        edge.custom_type if edge.edge_type == CUSTOM else edge.edge_type,
+        names[edge.target],
+        sum(end in explicit for end in (edge.source, edge.target)),
+    )

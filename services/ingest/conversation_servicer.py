@@ -1,0 +1,148 @@
+"""The gRPC face of conversations."""
+
+from uuid import UUID
+
+from google.protobuf.message import Message
+from grpc import aio
+from mnema.v1 import conversation_service_pb2 as pb
+from mnema.v1.conversation_service_pb2_grpc import ConversationServiceServicer
+
+from services.contract.convert_message import message_of, state_name
+from services.contract.json_values import struct_dict
+from services.ingest import convert
+from services.ingest.closing import close
+from services.ingest.job_payloads import User
+from services.runtime.database import Connection, Database
+from services.runtime.errors import AlreadyExists, NotFound
+from services.runtime.ids import new_id
+from services.runtime.paging import PageTokens, page_size
+from services.storage import messages, sessions
+from services.storage.foundation import register_user
+from services.storage.requests import once
+
+Context = aio.ServicerContext[Message, Message]
+
+
+class ConversationServicer(ConversationServiceServicer):
+    """Sessions and messages; the contract's comments say what each call does."""
+
+    def __init__(self, database: Database, tokens: PageTokens) -> None:
+        self._database = database
+        self._tokens = tokens
+
+    async def CreateSession(
+        self, request: pb.CreateSessionRequest, context: Context
+    ) -> pb.CreateSessionResponse:
+        user = User.served(request.user_id)
+        session_id = request.session_id or str(new_id())
+
+        async def work(connection: Connection) -> pb.CreateSessionResponse:
+            async def write() -> pb.CreateSessionResponse:
+                await register_user(connection, user.owner_id, user.tenant_id, user.user_id)
+                row = await sessions.create_session(
+                    connection, user.owner_id, session_id, struct_dict(request.metadata)
+                )
+                if row is None:
+                    raise AlreadyExists(
+                        f"there is a session {session_id!r} already",
+                        metadata={"resource_type": "session", "resource_name": session_id},
+                    )
+                return pb.CreateSessionResponse(session=convert.session_of(row, user.user_id))
+
+            return await once(connection, user.owner_id, request, pb.CreateSessionResponse, write)
+
+        return await self._database.run(user.scope, work)
+
+    async def GetSession(
+        self, request: pb.GetSessionRequest, context: Context
+    ) -> pb.GetSessionResponse:
+        user = User.served(request.user_id)
+        async with self._database.transaction(user.scope, readonly=True) as connection:
+            row = await sessions.get_session(connection, user.owner_id, request.session_id)
+        if row is None:
+            raise NotFound("session", request.session_id)
+        return pb.GetSessionResponse(session=convert.session_of(row, user.user_id))
+
+    async def ListSessions(
+        self, request: pb.ListSessionsRequest, context: Context
+    ) -> pb.ListSessionsResponse:
+        user = User.served(request.user_id)
+        size = page_size(request.page_size, default=10)
+        after = convert.time_and_name(self._tokens.decode(request))
+        async with self._database.transaction(user.scope, readonly=True) as connection:
+            rows = await sessions.list_sessions(connection, user.owner_id, after, size + 1)
+        token = ""
+        if len(rows) > size:
+            last = rows[size - 1]
+            token = self._tokens.encode((last.latest.isoformat(), last.session_id), request)
+        return pb.ListSessionsResponse(
+            sessions=[convert.session_of(row, user.user_id) for row in rows[:size]],
+            next_page_token=token,
+        )
+
+    async def CloseSession(
+        self, request: pb.CloseSessionRequest, context: Context
+    ) -> pb.CloseSessionResponse:
+        user = User.served(request.user_id)
+
+        async def work(connection: Connection) -> sessions.SessionRow | None:
+            await close(connection, user, request.session_id)
+            return await sessions.get_session(connection, user.owner_id, request.session_id)
+
+        row = await self._database.run(user.scope, work)
+        if row is None:
+            raise NotFound("session", request.session_id)
+        return pb.CloseSessionResponse(session=convert.session_of(row, user.user_id))
+
+    async def GetMessage(
+        self, request: pb.GetMessageRequest, context: Context
+    ) -> pb.GetMessageResponse:
+        user = User.served(request.user_id)
+        async with self._database.transaction(user.scope, readonly=True) as connection:
+            rows = await messages.get_messages(
+                connection, user.owner_id, [UUID(request.message_id)]
+            )
+        if not rows:
+            raise NotFound("message", request.message_id)
+        return pb.GetMessageResponse(message=message_of(rows[0], user.user_id))
+
+    async def ListMessages(
+        self, request: pb.ListMessagesRequest, context: Context
+    ) -> pb.ListMessagesResponse:
+        user = User.served(request.user_id)
+        size = page_size(request.page_size, default=100)
+        async with self._database.transaction(user.scope, readonly=True) as connection:
+            rows = await self._messages(connection, user, request, size + 1)
+        token = ""
+        if len(rows) > size:
+            last = rows[size - 1]
+            by_time = (last.recorded_at.isoformat(), str(last.message_id))
+            cursor = (last.sequence,) if request.session_id else by_time
+            token = self._tokens.encode(cursor, request)
+        return pb.ListMessagesResponse(
+            messages=[message_of(row, user.user_id) for row in rows[:size]],
+            next_page_token=token,
+        )
+
+    async def _messages(
+        self, connection: Connection, user: User, request: pb.ListMessagesRequest, limit: int
+    ) -> list[messages.MessageRow]:
+        """A session's messages are sorted by their places, all of a user's by their times."""
+        state = state_name(request.extraction_state)
+        cursor = self._tokens.decode(request)
+        if not request.session_id:
+            return await messages.list_messages(
+                connection,
+                user.owner_id,
+                extraction_state=state,
+                after=convert.time_and_id(cursor),
+                limit=limit,
+            )
+        return await messages.list_session_messages(
+            connection,
+            user.owner_id,
+            request.session_id,
+            extraction_state=state,
+            after=convert.place_of(cursor),
+            limit=limit,
+        )

@@ -1,0 +1,123 @@
+"""From what an extractor found to what is stored."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from services.ingest.embedder import Vector
+from services.ingest.extraction.model import (
+    ConversationBatch,
+    EntityRef,
+    ExtractedMemory,
+    ExtractedTriple,
+    Extraction,
+    SourceMessage,
+)
+from services.storage.extraction_commit import Findings, ProfileChange
+from services.storage.foundation import EmbeddingSpace
+from services.storage.graph import Statement
+from services.storage.memories import Emotion, NewMemory
+from services.storage.messages import MessageRow
+from services.storage.relations import NodeRef
+
+
+def batch_of(user_id: str, session_id: str, rows: Sequence[MessageRow]) -> ConversationBatch:
+    """Stored messages of one session as the extractor reads them."""
+    return ConversationBatch(
+        user_id,
+        session_id,
+        tuple(
+            SourceMessage(
+                row.message_id,
+                row.sequence,
+                row.role,
+                row.speaker or None,
+                row.content,
+                row.said_at,
+            )
+            for row in rows
+        ),
+    )
+
+
+def findings_of(
+    extraction: Extraction,
+    batch: ConversationBatch,
+    extraction_id: UUID,
+    *,
+    extractor: str,
+    duration_ms: int,
+    space: EmbeddingSpace,
+) -> Findings:
+    """An extraction, ready to be committed; without vectors."""
+    said_at = {message.message_id: message.said_at for message in batch.messages}
+    return Findings(
+        memories=tuple(_memory(each, extraction_id, said_at) for each in extraction.memories),
+        paths=tuple(tuple(map(_node, each.entities)) for each in extraction.memories),
+        statements=tuple(_statement(each, extraction_id) for each in extraction.triples),
+        profile=tuple(
+            ProfileChange(each.key, each.value, each.mode) for each in extraction.profile_updates
+        ),
+        # "llm:gpt-4o-mini" is gpt-4o-mini to a caller.
+        extractor=extractor.removeprefix("llm:"),
+        duration_ms=duration_ms,
+        space=space,
+    )
+
+
+def _memory(
+    memory: ExtractedMemory, extraction_id: UUID, said_at: dict[UUID, datetime]
+) -> NewMemory:
+    emotion = memory.emotion
+    event_at = memory.event_at
+    if event_at is None and memory.slot:
+        # What fills a slot was true when it was said at the latest: in an imported history that
+        # decides which of two is the newer one.
+        event_at = max(
+            (said_at[each] for each in memory.source_message_ids if each in said_at), default=None
+        )
+    return NewMemory(
+        memory_type=memory.memory_type,
+        content=memory.content,
+        importance=memory.importance,
+        confidence=memory.confidence,
+        emotion=Emotion(emotion.valence, emotion.arousal, emotion.label) if emotion else None,
+        slot=memory.slot or "",
+        category=memory.category or "",
+        entities=tuple(dict.fromkeys(entity.name for entity in memory.entities)),
+        source_message_ids=memory.source_message_ids,
+        extraction_id=extraction_id,
+        event_at=event_at,
+    )
+
+
+def with_vectors(
+    findings: Findings, memory_vectors: Sequence[Vector], message_vectors: dict[UUID, Vector]
+) -> Findings:
+    """The findings with a vector for each memory, and those of messages."""
+    memories = tuple(
+        replace(memory, vector=vector)
+        for memory, vector in zip(findings.memories, memory_vectors, strict=True)
+    )
+    return replace(findings, memories=memories, message_vectors=message_vectors)
+
+
+def _statement(triple: ExtractedTriple, extraction_id: UUID) -> Statement:
+    return Statement(
+        _node(triple.subject),
+        triple.relation,
+        triple.custom_relation or "",
+        _node(triple.object),
+        content=triple.content,
+        confidence=triple.confidence,
+        valid_from=triple.valid_from,
+        valid_to=triple.valid_to,
+        ended=triple.ended,
+        source_message_ids=triple.source_message_ids,
+        extraction_id=extraction_id,
+    )
+
+
+def _node(entity: EntityRef) -> NodeRef:
+    return NodeRef(entity.node_type, entity.node_id, entity.name)

@@ -1,0 +1,124 @@
+"""The gRPC face of taking in."""
+
+from concurrent.futures import Executor
+from uuid import UUID
+
+from google.protobuf.message import Message
+from grpc import aio
+from mnema.v1 import ingest_service_pb2 as pb
+from mnema.v1.ingest_service_pb2_grpc import IngestServiceServicer
+
+from services.contract.convert_message import message_of, state_name
+from services.ingest import convert
+from services.ingest.intake import analyze_all, in_sessions, take_in
+from services.ingest.job_payloads import User
+from services.ingest.retries import restart
+from services.runtime.config import ExtractionSettings
+from services.runtime.database import Connection, Database
+from services.runtime.paging import PageTokens, page_size
+from services.storage.extractions import count_waiting, list_extractions
+from services.storage.requests import once
+from services.storage.search_items import count_unembedded
+
+Context = aio.ServicerContext[Message, Message]
+_DEFAULT_RETRIES = 3
+
+
+class IngestServicer(IngestServiceServicer):
+    """Messages in, and what became of them; the contract's comments say what each call does.
+
+    Long texts are analysed in `executor`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: ExtractionSettings,
+        tokens: PageTokens,
+        executor: Executor,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._tokens = tokens
+        self._executor = executor
+
+    async def Ingest(self, request: pb.IngestRequest, context: Context) -> pb.IngestResponse:
+        user = User.served(request.user_id)
+        messages = in_sessions([convert.said_of(request)], "")
+        terms = await analyze_all([request.content], self._executor)
+
+        async def work(connection: Connection) -> pb.IngestResponse:
+            async def write() -> pb.IngestResponse:
+                (row,) = await take_in(connection, user, messages, terms, self._settings)
+                return pb.IngestResponse(message=message_of(row, user.user_id))
+
+            return await once(connection, user.owner_id, request, pb.IngestResponse, write)
+
+        return await self._database.run(user.scope, work)
+
+    async def IngestBatch(
+        self, request: pb.IngestBatchRequest, context: Context
+    ) -> pb.IngestBatchResponse:
+        user = User.served(request.user_id)
+        said = [convert.said_of(message) for message in request.messages]
+        messages = in_sessions(said, request.session_id)
+        terms = await analyze_all([message.content for message in messages], self._executor)
+
+        async def work(connection: Connection) -> pb.IngestBatchResponse:
+            async def write() -> pb.IngestBatchResponse:
+                rows = await take_in(connection, user, messages, terms, self._settings)
+                return pb.IngestBatchResponse(receipts=map(convert.receipt_of, rows))
+
+            return await once(connection, user.owner_id, request, pb.IngestBatchResponse, write)
+
+        return await self._database.run(user.scope, work)
+
+    async def GetIngestStatus(
+        self, request: pb.GetIngestStatusRequest, context: Context
+    ) -> pb.GetIngestStatusResponse:
+        user = User.served(request.user_id)
+        # One snapshot: what moves from one count to another meanwhile is missing in neither.
+        async with self._database.transaction(
+            user.scope, readonly=True, isolation="repeatable_read"
+        ) as connection:
+            waiting = await count_waiting(connection, user.owner_id)
+            unembedded = await count_unembedded(connection, user.owner_id)
+        return pb.GetIngestStatusResponse(
+            pending_messages=waiting.pending_messages,
+            running_extractions=waiting.running_extractions,
+            failed_extractions=waiting.failed_extractions,
+            pending_embeddings=unembedded,
+        )
+
+    async def ListExtractions(
+        self, request: pb.ListExtractionsRequest, context: Context
+    ) -> pb.ListExtractionsResponse:
+        user = User.served(request.user_id)
+        size = page_size(request.page_size)
+        async with self._database.transaction(user.scope, readonly=True) as connection:
+            rows = await list_extractions(
+                connection,
+                user.owner_id,
+                state=state_name(request.state),
+                session_id=request.session_id,
+                after=convert.time_and_id(self._tokens.decode(request)),
+                limit=size + 1,
+            )
+        token = ""
+        if len(rows) > size:
+            last = rows[size - 1]
+            cursor = (last.recorded_at.isoformat(), str(last.extraction_id))
+            token = self._tokens.encode(cursor, request)
+        return pb.ListExtractionsResponse(
+            extractions=map(convert.extraction_of, rows[:size]), next_page_token=token
+        )
+
+    async def RetryFailedExtractions(
+        self, request: pb.RetryFailedExtractionsRequest, context: Context
+    ) -> pb.RetryFailedExtractionsResponse:
+        user = User.served(request.user_id)
+        chosen = [UUID(extraction_id) for extraction_id in request.extraction_ids]
+        started = await restart(
+            self._database, user, chosen, request.max_retries or _DEFAULT_RETRIES
+        )
+        return pb.RetryFailedExtractionsResponse(extraction_ids=map(str, started))

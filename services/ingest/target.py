@@ -1,0 +1,100 @@
+"""Putting the targets `ingest` and `worker` together."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+
+from mnema.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
+from mnema.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_to_server
+from mnema.v1.key_value_service_pb2_grpc import add_KeyValueServiceServicer_to_server
+from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
+
+from services.ingest.conversation_servicer import ConversationServicer
+from services.ingest.embedder import RpcEmbedder
+from services.ingest.embedding import EmbeddingJobs
+from services.ingest.extracting import ExtractionJobs
+from services.ingest.extraction.factory import create_extractor
+from services.ingest.extraction.model import Extractor
+from services.ingest.extraction.settings import ExtractionSettings
+from services.ingest.ingest_metrics import ExtractionMetrics, JobMetrics
+from services.ingest.ingest_servicer import IngestServicer
+from services.ingest.key_value_servicer import KeyValueServicer
+from services.ingest.worker import Handler, Worker, WorkerSettings
+from services.providers.llm.base import LlmProvider
+from services.runtime.channels import open_channel
+from services.runtime.config import RuntimeSettings
+from services.runtime.database import Database
+from services.runtime.paging import PageTokens
+from services.runtime.server import BackgroundTask, Service, Servicers
+from services.storage import jobs
+from services.storage.accounts import DatabaseAuthenticator
+
+
+async def build_ingest(settings: RuntimeSettings, stack: AsyncExitStack) -> Servicers:
+    """IngestService, ConversationService and KeyValueService."""
+    database = await stack.enter_async_context(Database.open(settings.database))
+    executor = stack.enter_context(ThreadPoolExecutor(1, "analysis"))
+    tokens = PageTokens(settings.internal_key)
+    return Servicers(
+        services=(
+            Service(
+                "mnema.v1.IngestService",
+                IngestServicer(database, settings.extraction, tokens, executor),
+                add_IngestServiceServicer_to_server,
+            ),
+            Service(
+                "mnema.v1.ConversationService",
+                ConversationServicer(database, tokens),
+                add_ConversationServiceServicer_to_server,
+            ),
+            Service(
+                "mnema.v1.KeyValueService",
+                KeyValueServicer(database, tokens),
+                add_KeyValueServiceServicer_to_server,
+            ),
+        ),
+        authenticator=DatabaseAuthenticator(database),
+    )
+
+
+async def build_worker(
+    settings: RuntimeSettings,
+    stack: AsyncExitStack,
+    *,
+    llm: LlmProvider | None = None,
+    extractor: Extractor | None = None,
+    handlers: Mapping[str, Handler] | None = None,
+) -> Servicers:
+    """The worker: extraction, embedding, and what `handlers` add, by entrypoint.
+
+    `llm` is the model of the "llm" extractor; `extractor` takes the place of the configured
+    one. The caller closes what it passes.
+    """
+    database = await stack.enter_async_context(Database.open(settings.database))
+    stub = VectorServiceStub(open_channel(settings.peers.vector, settings, stack))
+    embedder = RpcEmbedder(stub)
+    configured = ExtractionSettings(extractor=settings.extraction.extractor)
+    extractions = ExtractionJobs(
+        database,
+        extractor or create_extractor(configured, llm),
+        embedder,
+        settings.extraction,
+        ExtractionMetrics(),
+    )
+    metrics = JobMetrics()
+    worker = Worker(
+        settings.database,
+        WorkerSettings(
+            concurrency=settings.extraction.concurrency,
+            heartbeat_timeout=settings.extraction.heartbeat_timeout_seconds,
+            drain=settings.server.drain_seconds,
+            backoff=settings.extraction.backoff_seconds,
+        ),
+        {
+            jobs.EXTRACT: extractions.run,
+            jobs.EMBED: EmbeddingJobs(database, embedder, metrics).run,
+            **(handlers or {}),
+        },
+        metrics,
+    )
+    return Servicers(background=(BackgroundTask("worker", worker.run),))

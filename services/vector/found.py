@@ -1,0 +1,54 @@
+"""What was found, in full: the rows behind the hits of a search."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.runtime.database import Connection
+from services.runtime.ids import OwnerId
+from services.storage.memories import MemoryRow, get_revisions
+from services.storage.memory_accesses import Access, list_accesses
+from services.storage.messages import MessageRow, get_messages
+from services.storage.search import ChunkRow, Hit, get_chunks
+from services.storage.search_items import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A hit and its thing. `access` is a memory's, if recall ever returned it."""
+
+    hit: Hit
+    thing: MemoryRow | MessageRow | ChunkRow
+    access: Access | None = None
+
+
+async def in_full(connection: Connection, owner_id: OwnerId, hits: Sequence[Hit]) -> list[Found]:
+    """The hits with their rows, in their order: one statement for each kind there is.
+
+    A memory is the revision that was found. Belongs into the transaction of the search, or a
+    hit that was erased meanwhile is left out.
+    """
+    things: dict[UUID, MemoryRow | MessageRow | ChunkRow] = {}
+    accesses: dict[UUID, Access] = {}
+    if memory_items := _of_kind(hits, "memory"):
+        memories = await get_revisions(connection, owner_id, memory_items)
+        things |= {row.item_id: row for row in memories}
+        counted = await list_accesses(connection, owner_id, [row.memory_id for row in memories])
+        accesses = {
+            row.item_id: counted[row.memory_id] for row in memories if row.memory_id in counted
+        }
+    if message_ids := _of_kind(hits, "message"):
+        messages = await get_messages(connection, owner_id, message_ids)
+        things |= {row.message_id: row for row in messages}
+    if chunk_ids := _of_kind(hits, "chunk"):
+        chunks = await get_chunks(connection, owner_id, chunk_ids)
+        things |= {row.chunk_id: row for row in chunks}
+    return [
+        Found(hit, things[hit.item_id], accesses.get(hit.item_id))
+        for hit in hits
+        if hit.item_id in things
+    ]
+
+
+def _of_kind(hits: Sequence[Hit], kind: Kind) -> list[UUID]:
+    return [hit.item_id for hit in hits if hit.kind == kind]
