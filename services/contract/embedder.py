@@ -5,7 +5,7 @@ vectors are for.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 import numpy as np
@@ -23,9 +23,6 @@ from services.runtime.errors import (
     Unavailable,
 )
 from services.storage.foundation import EmbeddingSpace
-
-if TYPE_CHECKING:  # in the stubs' types only
-    from mnema.v1.vector_service_pb2_grpc import VectorServiceAsyncStub
 
 MAX_TEXTS = 256
 MAX_TEXT_CHARACTERS = 32_768

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 
-from services.files.owner import Owner
+from services.contract.user import User
 from services.providers.objects.storage import CHUNK_BYTES, ObjectStorage
 from services.runtime.database import Database
 from services.runtime.errors import Internal, NotFound
@@ -17,7 +17,7 @@ class Downloads:
         self._database = database
         self._objects = objects
 
-    async def pieces(self, owner: Owner, document: DocumentRow) -> AsyncIterator[bytes]:
+    async def pieces(self, owner: User, document: DocumentRow) -> AsyncIterator[bytes]:
         """The file's bytes in pieces of up to 256 KiB: at least one.
 
         The last piece comes only once all of them are certain to be what was uploaded, so
@@ -37,7 +37,7 @@ class Downloads:
             raise Internal(f"file {document.file_id} is damaged: its SHA-256 is another one")
         yield held
 
-    async def _stored(self, owner: Owner, document: DocumentRow) -> AsyncIterator[bytes]:
+    async def _stored(self, owner: User, document: DocumentRow) -> AsyncIterator[bytes]:
         if not document.object_key:
             for piece in _cut(await self._text(owner, document)):
                 yield piece
@@ -52,7 +52,7 @@ class Downloads:
                 raise NotFound("file", str(document.file_id)) from missing
             raise Internal(f"the bytes of file {document.file_id} are lost") from missing
 
-    async def _text(self, owner: Owner, document: DocumentRow) -> bytes:
+    async def _text(self, owner: User, document: DocumentRow) -> bytes:
         async with self._database.transaction(owner.scope, readonly=True) as connection:
             text = await get_source_text(connection, owner.owner_id, document.file_id)
         if text is None:

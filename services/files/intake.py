@@ -14,10 +14,11 @@ from typing import ParamSpec, TypeVar
 
 from mnema.v1.file_service_pb2 import File
 
+from services.contract.user import User
 from services.files.convert import file_message
 from services.files.description import Description
 from services.files.limits import FileLimits
-from services.files.owner import Owner, StoredObject
+from services.files.stored_object import StoredObject
 from services.files.text.chunks import Chunk, split_chunks
 from services.files.text.document import ExtractedText, FileType, Page
 from services.files.text.safety import SafeExtraction
@@ -63,7 +64,7 @@ class Intake:
         self._limits = limits
         self._extraction = SafeExtraction(limits.extractions_at_once, limits.extraction_seconds)
 
-    async def take_bytes(self, owner: Owner, described: Description, data: bytes) -> File:
+    async def take_bytes(self, owner: User, described: Description, data: bytes) -> File:
         """Makes a file of bytes, or gives the answer that this request_id was given before.
 
         FileRejected says what is wrong with them. What can be found by words is so at once.
@@ -87,7 +88,7 @@ class Intake:
             await self._objects.delete(stored.key)
         return file
 
-    async def take_text(self, owner: Owner, described: Description, text: str) -> File:
+    async def take_text(self, owner: User, described: Description, text: str) -> File:
         """Makes a file of text, which the database keeps; otherwise as `take_bytes`."""
         data = text.encode()
         digest = await self._in_thread(_sha256, data)
@@ -112,7 +113,7 @@ class Intake:
         )
         return await self._store(owner, document, chunks, call)
 
-    async def _known(self, owner: Owner, call: FileCall) -> File | None:
+    async def _known(self, owner: User, call: FileCall) -> File | None:
         async with self._database.transaction(owner.scope, readonly=True) as connection:
             return await answered(connection, owner.owner_id, call, File)
 
@@ -126,7 +127,7 @@ class Intake:
             )
 
     async def _store(
-        self, owner: Owner, document: NewDocument, chunks: Sequence[Chunk], call: FileCall
+        self, owner: User, document: NewDocument, chunks: Sequence[Chunk], call: FileCall
     ) -> File:
         async def write(connection: Connection) -> File:
             async def write_file() -> File:
@@ -145,7 +146,7 @@ class Intake:
     async def _store_chunks(
         self,
         connection: Connection,
-        owner: Owner,
+        owner: User,
         document: NewDocument,
         chunks: Sequence[Chunk],
     ) -> None:

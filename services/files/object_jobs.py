@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
-from services.files.owner import StoredObject
+from services.files.stored_object import StoredObject
 from services.providers.objects.storage import ObjectStorage
 from services.runtime.context import act_for
 from services.runtime.database import Database

@@ -10,6 +10,7 @@ from grpc import aio
 from mnema.v1 import file_service_pb2 as pb
 from mnema.v1.file_service_pb2_grpc import FileServiceServicer
 
+from services.contract.user import User
 from services.files.convert import (
     cursor_of,
     description_of,
@@ -22,7 +23,7 @@ from services.files.convert import (
 from services.files.download import Downloads, content_type_of
 from services.files.intake import Intake
 from services.files.limits import FileLimits
-from services.files.owner import Owner, StoredObject
+from services.files.stored_object import StoredObject
 from services.files.upload import Turns, UploadStream
 from services.runtime.channels import call_timeout
 from services.runtime.database import Connection, Database
@@ -69,7 +70,7 @@ class FileServicer(FileServiceServicer):
     ) -> pb.UploadFileResponse:
         stream = UploadStream(request_iterator, piece_seconds=self._limits.piece_seconds)
         new = await stream.description()
-        owner, described = Owner.served(new.user_id), description_of(new)
+        owner, described = User.served(new.user_id), description_of(new)
         async with self._turns.one():
             data = await stream.content(new.filename)
             file = await self._intake.take_bytes(owner, described, data)
@@ -78,7 +79,7 @@ class FileServicer(FileServiceServicer):
     async def CreateFile(
         self, request: pb.CreateFileRequest, context: Context
     ) -> pb.CreateFileResponse:
-        owner, described = Owner.served(request.user_id), description_of(request)
+        owner, described = User.served(request.user_id), description_of(request)
         async with self._turns.one():
             file = await self._intake.take_bytes(owner, described, request.file_data)
         return pb.CreateFileResponse(file=file)
@@ -86,19 +87,19 @@ class FileServicer(FileServiceServicer):
     async def CreateFileFromText(
         self, request: pb.CreateFileFromTextRequest, context: Context
     ) -> pb.CreateFileFromTextResponse:
-        owner, described = Owner.served(request.user_id), description_of(request)
+        owner, described = User.served(request.user_id), description_of(request)
         async with self._turns.one():
             file = await self._intake.take_text(owner, described, request.content)
         return pb.CreateFileFromTextResponse(file=file)
 
     async def GetFile(self, request: pb.GetFileRequest, context: Context) -> pb.GetFileResponse:
-        row = await self._document(Owner.served(request.user_id), request.file_id)
+        row = await self._document(User.served(request.user_id), request.file_id)
         return pb.GetFileResponse(file=file_message(row, request.user_id))
 
     async def ListFiles(
         self, request: pb.ListFilesRequest, context: Context
     ) -> pb.ListFilesResponse:
-        owner = Owner.served(request.user_id)
+        owner = User.served(request.user_id)
         size = page_size(request.page_size)
         after = place_of(self._tokens.decode(request))
         async with self._database.transaction(owner.scope, readonly=True) as connection:
@@ -115,7 +116,7 @@ class FileServicer(FileServiceServicer):
     async def DownloadFile(
         self, request: pb.DownloadFileRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
-        owner = Owner.served(request.user_id)
+        owner = User.served(request.user_id)
         document = await self._document(owner, request.file_id)
         content_type = content_type_of(document)
         async for piece in self._downloads.pieces(owner, document):
@@ -125,7 +126,7 @@ class FileServicer(FileServiceServicer):
     async def DeleteFile(
         self, request: pb.DeleteFileRequest, context: Context
     ) -> pb.DeleteFileResponse:
-        owner, file_id = Owner.served(request.user_id), UUID(request.file_id)
+        owner, file_id = User.served(request.user_id), UUID(request.file_id)
 
         async def erase(connection: Connection) -> bool:
             object_key = await erase_document(connection, owner.owner_id, file_id)
@@ -139,7 +140,7 @@ class FileServicer(FileServiceServicer):
     async def SearchFiles(
         self, request: pb.SearchFilesRequest, context: Context
     ) -> pb.SearchFilesResponse:
-        Owner.served(request.user_id)
+        User.served(request.user_id)
         found = await self._vector.Search(
             search_request(request), timeout=call_timeout(_SEARCH_SECONDS)
         )
@@ -147,7 +148,7 @@ class FileServicer(FileServiceServicer):
             hits=[file_hit(hit) for hit in found.hits], degraded=found.degraded
         )
 
-    async def _document(self, owner: Owner, file_id: str) -> DocumentRow:
+    async def _document(self, owner: User, file_id: str) -> DocumentRow:
         async with self._database.transaction(owner.scope, readonly=True) as connection:
             row = await get_document(connection, owner.owner_id, UUID(file_id))
         if row is None:

@@ -11,6 +11,7 @@ from mnema.v1.types_pb2 import NodeKey as NodeKeyMessage
 from services.contract.convert_graph import (
     edge_message,
     edge_type_name,
+    key_message,
     key_of,
     moment_of,
     node_message,
@@ -137,10 +138,12 @@ def triples_response(stated: list[Stated]) -> pb.AddTriplesResponse:
 
 
 def neighbor_message(neighbor: Neighbor) -> pb.Neighbor:
-    """A neighbour, as the contract shows it."""
+    """A neighbour, as the contract shows it; of a node that is gone only its identity."""
+    other = key_message(neighbor.near.other)
+    gone = Node(node_type=other.node_type, node_id=other.node_id, name=other.node_id)
     return pb.Neighbor(
         edge=edge_message(neighbor.near.edge),
-        node=node_message(neighbor.node),
+        node=node_message(neighbor.node) if neighbor.node else gone,
         direction=DIRECTION_VALUES[neighbor.near.direction],
     )
 

@@ -41,6 +41,14 @@ class _Side:
     def __init__(self, start: NodeKey) -> None:
         self.reached = {start}
         self.waiting = [start]
+        self.levels = 0
+
+    def advance(self, found: Sequence[Link]) -> None:
+        """Go on to the nodes that these edges lead to."""
+        ends = {end for link in found for end in (link.source, link.target)}
+        self.waiting = sorted(ends - self.reached)
+        self.reached |= ends
+        self.levels += 1
 
 
 async def find_routes(
@@ -56,28 +64,26 @@ async def find_routes(
         return [Route((source,), ())]
     links: dict[UUID, Link] = {}
     sides = (_Side(source), _Side(target))
-    routes: list[Route] = []
+    routes: dict[Route, None] = {}
     nodes_left, steps_left = MAX_NODES, MAX_STEPS
+    cut = False
     for length in range(1, max_depth + 1):
-        side = min(sides, key=lambda each: len(each.waiting) or MAX_NODES)
+        side = min(sides, key=lambda each: (len(each.waiting) or MAX_NODES, each.levels))
         frontier = side.waiting[:nodes_left]
-        nodes_left -= len(frontier)
         room = MAX_EDGES - len(links)
         found = await expand(frontier, room) if frontier and room else []
+        cut = cut or len(frontier) < len(side.waiting) or len(found) >= MAX_EDGES_OF_NODE
+        nodes_left -= len(frontier)
         links.update((link.edge_id, link) for link in found)
-        _advance(side, found)
-        search = _Listing(links, target, limit - len(routes), steps_left)
-        routes += await asyncio.to_thread(search.routes, source, length)
-        steps_left = search.steps_left
+        side.advance(found)
+        # A path that was missed because a node showed only some of its edges may be known now.
+        for exactly in range(1 if cut else length, length + 1):
+            search = _Listing(links, target, limit, steps_left)
+            routes.update(dict.fromkeys(await asyncio.to_thread(search.routes, source, exactly)))
+            steps_left = search.steps_left
         if len(routes) >= limit or steps_left <= 0:
             break
-    return routes
-
-
-def _advance(side: _Side, found: Sequence[Link]) -> None:
-    ends = {end for link in found for end in (link.source, link.target)}
-    side.waiting = sorted(ends - side.reached)
-    side.reached |= ends
+    return sorted(routes, key=lambda route: len(route.edge_ids))[:limit]
 
 
 class _Listing:

@@ -22,10 +22,10 @@ from services.storage.relations import NodeKey
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """An edge of a node, and the node at its other end."""
+    """An edge of a node, and the node at its other end (None if that one was taken back)."""
 
     near: NearEdge
-    node: NodeRow
+    node: NodeRow | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ async def list_neighbors(
     """A node's edges, the newest first; none for a node that is not there."""
     near = await edges_near(connection, owner_id, [key], query)
     nodes = await get_nodes(connection, owner_id, {each.other for each in near}, query.as_of)
-    return [Neighbor(each, nodes[each.other]) for each in near]
+    return [Neighbor(each, nodes.get(each.other)) for each in near]
 
 
 async def find_paths(

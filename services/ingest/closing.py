@@ -1,7 +1,7 @@
 """Closing a session: no more messages, and no more waiting for them."""
 
+from services.contract.user import User
 from services.ingest.intake import queue_extractions
-from services.ingest.job_payloads import User
 from services.runtime.database import Connection
 from services.storage import sessions
 

@@ -9,9 +9,9 @@ from mnema.v1.conversation_service_pb2_grpc import ConversationServiceServicer
 
 from services.contract.convert_message import message_of, state_name
 from services.contract.json_values import struct_dict
+from services.contract.user import User
 from services.ingest import convert
 from services.ingest.closing import close
-from services.ingest.job_payloads import User
 from services.runtime.database import Connection, Database
 from services.runtime.errors import AlreadyExists, NotFound
 from services.runtime.ids import new_id

@@ -1,36 +1,16 @@
-"""Embeddings as ingest asks for them, and the client that gets them from the vector service."""
+"""Embeddings as ingest asks for them, and where it gets them from."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import grpc
-import numpy as np
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
-from mnema.v1.vector_service_pb2 import EmbedRequest
-from numpy.typing import NDArray
 
-from services.ingest.job_payloads import User
+from services.contract.embedder import MAX_TEXTS, Vector, VectorEmbedder
+from services.contract.user import User
 from services.runtime import context
-from services.runtime.errors import (
-    DeadlineExceeded,
-    FailedPrecondition,
-    MnemaError,
-    ResourceExhausted,
-    Unavailable,
-)
 from services.storage.foundation import EmbeddingSpace
 
-if TYPE_CHECKING:  # the name exists in the stubs' types alone
-    from mnema.v1.vector_service_pb2_grpc import VectorServiceAsyncStub
-
-MAX_TEXTS = 256
-MAX_TEXT_CHARACTERS = 32_768
-# Of one call: keeps it far below its time limit on a slow machine.
-MAX_CALL_CHARACTERS = 262_144
-CALL_SECONDS = 60.0
-
-Vector = NDArray[np.floating[Any]]
+__all__ = ["MAX_TEXTS", "Embedder", "RpcEmbedder", "Vector"]
 
 
 class Embedder(Protocol):
@@ -47,78 +27,12 @@ class Embedder(Protocol):
 
 
 class RpcEmbedder:
-    """Asks mnema.v1.VectorService, as this service on behalf of the user."""
+    """Asks the vector service, as this service on behalf of the user: jobs have no caller."""
 
-    def __init__(
-        self, stub: "VectorServiceAsyncStub", *, call_seconds: float = CALL_SECONDS
-    ) -> None:
-        self._stub = stub
-        self._call_seconds = call_seconds
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._embedder = VectorEmbedder(channel)
 
     async def embed(self, user: User, texts: Sequence[str], space: EmbeddingSpace) -> list[Vector]:
-        """See Embedder. Many texts are several calls, one after the other."""
-        vectors: list[Vector] = []
+        """See Embedder."""
         with context.act_for(user.tenant_id, user.user_id):
-            for call in _calls(texts):
-                vectors += await self._call(call, space)
-        return vectors
-
-    async def _call(self, texts: list[str], space: EmbeddingSpace) -> list[Vector]:
-        try:
-            response = await self._stub.Embed(EmbedRequest(texts=texts), timeout=self._call_seconds)
-        except grpc.aio.AioRpcError as error:
-            raise _translated(error) from error
-        if (response.model, response.dimension) != (space.model, space.dims):
-            raise FailedPrecondition(
-                f"the vector service embeds with {response.model} ({response.dimension} values), "
-                f"the active space is of {space.model} ({space.dims})",
-                metadata={"model": response.model, "space_model": space.model},
-            )
-        if len(response.embeddings) != len(texts):
-            raise Unavailable(
-                f"the vector service gave {len(response.embeddings)} vectors for {len(texts)} texts"
-            )
-        return [np.asarray(each.values, dtype=np.float32) for each in response.embeddings]
-
-
-def _calls(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts, each as long as may be sent, in calls of a bearable size."""
-    call: list[str] = []
-    characters = 0
-    for text in texts:
-        sent = text[:MAX_TEXT_CHARACTERS]
-        if call and (len(call) == MAX_TEXTS or characters + len(sent) > MAX_CALL_CHARACTERS):
-            yield call
-            call, characters = [], 0
-        call.append(sent)
-        characters += len(sent)
-    if call:
-        yield call
-
-
-def _translated(error: grpc.aio.AioRpcError) -> MnemaError:
-    """The vector service's failure as ours, with its reason and its wish for a pause."""
-    message = f"the vector service: {error.details() or error.code().name}"
-    reason, retry_after = _details(error)
-    match error.code():
-        case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return ResourceExhausted(message, reason=reason, retry_after=retry_after)
-        case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return DeadlineExceeded(message, reason=reason, retry_after=retry_after)
-        case grpc.StatusCode.FAILED_PRECONDITION:
-            return FailedPrecondition(message, reason=reason)
-        case _:
-            return Unavailable(message, reason=reason, retry_after=retry_after)
-
-
-def _details(error: grpc.aio.AioRpcError) -> tuple[str | None, float | None]:
-    reason: str | None = None
-    retry_after: float | None = None
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it has both methods
-    for detail in status.details if status else ():
-        info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
-        if detail.Unpack(info):
-            reason = info.reason
-        elif detail.Unpack(retry):
-            retry_after = retry.retry_delay.ToTimedelta().total_seconds()
-    return reason, retry_after
+            return await self._embedder.embed(texts, space)

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from weakref import WeakValueDictionary
 
+from services.contract.user import User
 from services.ingest.embedder import MAX_TEXTS, Embedder
 from services.ingest.ingest_metrics import JobMetrics
-from services.ingest.job_payloads import EmbedJob, User
 from services.runtime.database import Connection, Database
 from services.runtime.errors import Internal
 from services.runtime.ids import OwnerId
@@ -26,7 +26,7 @@ class EmbeddingJobs:
 
     async def run(self, payload: Mapping[str, str]) -> None:
         """Embeds until nothing is left, in batches of similar lengths."""
-        user = EmbedJob.of(payload).user
+        user = User.of_job(payload)
         async with self._users.setdefault(user.owner_id, asyncio.Lock()):
             while await self._embed_some(user):
                 pass

@@ -1,8 +1,8 @@
 """From what an extractor found to what is stored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from services.ingest.embedder import Vector
@@ -13,13 +13,19 @@ from services.ingest.extraction.model import (
     ExtractedTriple,
     Extraction,
     SourceMessage,
+    slot_of,
 )
-from services.storage.extraction_commit import Findings, ProfileChange
+from services.storage.extraction_commit import Findings, ProfileChange, Vacated
 from services.storage.foundation import EmbeddingSpace
 from services.storage.graph import Statement
 from services.storage.memories import Emotion, NewMemory
 from services.storage.messages import MessageRow
-from services.storage.relations import NodeRef
+from services.storage.relations import CORRECTED, SINGLE_VALUED, NodeRef
+
+# The single-valued facts that an edge and a memory both hold.
+_SLOT_OF_RELATION = {"WORKS_AT": "employer", "LIVES_IN": "location"}
+# Said longer ago than this, a message was imported.
+_RECENT = timedelta(days=1)
 
 
 def batch_of(user_id: str, session_id: str, rows: Sequence[MessageRow]) -> ConversationBatch:
@@ -55,7 +61,8 @@ def findings_of(
     return Findings(
         memories=tuple(_memory(each, extraction_id, said_at) for each in extraction.memories),
         paths=tuple(tuple(map(_node, each.entities)) for each in extraction.memories),
-        statements=tuple(_statement(each, extraction_id) for each in extraction.triples),
+        statements=_statements(extraction.triples, extraction_id, said_at),
+        vacated=tuple(_vacated(extraction.triples, said_at)),
         profile=tuple(
             ProfileChange(each.key, each.value, each.mode) for each in extraction.profile_updates
         ),
@@ -74,9 +81,7 @@ def _memory(
     if event_at is None and memory.slot:
         # What fills a slot was true when it was said at the latest: in an imported history that
         # decides which of two is the newer one.
-        event_at = max(
-            (said_at[each] for each in memory.source_message_ids if each in said_at), default=None
-        )
+        event_at = _latest(memory.source_message_ids, said_at)
     return NewMemory(
         memory_type=memory.memory_type,
         content=memory.content,
@@ -101,6 +106,52 @@ def with_vectors(
         for memory, vector in zip(findings.memories, memory_vectors, strict=True)
     )
     return replace(findings, memories=memories, message_vectors=message_vectors)
+
+
+def _statements(
+    triples: Sequence[ExtractedTriple], extraction_id: UUID, said_at: dict[UUID, datetime]
+) -> tuple[Statement, ...]:
+    """The triples; what says no time was true, or over, when it was said at the latest.
+
+    In an imported history that keeps what was said last on top, whenever it is read. Of
+    several that take each other's place only the last one gets its time so: the others were
+    over with it. And a recent end needs no time: it counts as now, however often it is told.
+    """
+    statements = [_statement(each, extraction_id) for each in triples]
+    last = {each.slot: position for position, each in enumerate(statements)}
+    imported_before = datetime.now(UTC) - _RECENT
+    for position, statement in enumerate(statements):
+        moment = _latest(statement.source_message_ids, said_at)
+        if moment is None or statement.edge_type in CORRECTED:
+            continue
+        if statement.ended and statement.valid_to is None and moment < imported_before:
+            statements[position] = replace(statement, valid_to=moment)
+        elif (
+            statement.edge_type in SINGLE_VALUED
+            and last[statement.slot] == position
+            and not statement.is_end
+            and statement.valid_from is None
+        ):
+            statements[position] = replace(statement, valid_from=moment)
+    return tuple(statements)
+
+
+def _vacated(
+    triples: Sequence[ExtractedTriple], said_at: dict[UUID, datetime]
+) -> Iterator[Vacated]:
+    """The memories that what is over leaves behind: "left Google" ends "Works at Google"."""
+    for triple in triples:
+        slot = _SLOT_OF_RELATION.get(triple.relation)
+        if triple.ended and slot is not None:
+            at = triple.valid_to or _latest(triple.source_message_ids, said_at)
+            yield Vacated(
+                slot_of(triple.subject, slot), triple.object.name, at or datetime.now(UTC)
+            )
+
+
+def _latest(message_ids: Sequence[UUID], said_at: dict[UUID, datetime]) -> datetime | None:
+    """When the last of these messages was said."""
+    return max((said_at[each] for each in message_ids if each in said_at), default=None)
 
 
 def _statement(triple: ExtractedTriple, extraction_id: UUID) -> Statement:

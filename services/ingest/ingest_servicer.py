@@ -9,9 +9,9 @@ from mnema.v1 import ingest_service_pb2 as pb
 from mnema.v1.ingest_service_pb2_grpc import IngestServiceServicer
 
 from services.contract.convert_message import message_of, state_name
+from services.contract.user import User
 from services.ingest import convert
 from services.ingest.intake import analyze_all, in_sessions, take_in
-from services.ingest.job_payloads import User
 from services.ingest.retries import restart
 from services.runtime.config import ExtractionSettings
 from services.runtime.database import Connection, Database

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from services.ingest.job_payloads import EmbedJob, ExtractJob, User
+from services.contract.user import User
+from services.ingest.job_payloads import ExtractJob
 from services.runtime.config import ExtractionSettings
 from services.runtime.database import Connection
 from services.runtime.ids import new_id
@@ -104,9 +105,7 @@ async def queue_extractions(
 
 async def queue_embedding(connection: Connection, user: User, delay_seconds: float = 0.0) -> None:
     """Queues a job for everything of the user's that has no vector."""
-    await jobs.enqueue(
-        connection, jobs.EMBED, EmbedJob(user).payload(), delay_seconds=delay_seconds
-    )
+    await jobs.enqueue(connection, jobs.EMBED, user.payload(), delay_seconds=delay_seconds)
 
 
 def _placed(messages: Sequence[Said], taken: dict[str, int]) -> list[NewMessage]:

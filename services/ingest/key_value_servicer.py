@@ -9,8 +9,8 @@ from mnema.v1 import key_value_service_pb2 as pb
 from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceServicer
 
 from services.contract.json_values import python_of
+from services.contract.user import User
 from services.ingest import convert
-from services.ingest.job_payloads import User
 from services.runtime.database import Connection, Database
 from services.runtime.errors import NotFound, invalid
 from services.runtime.paging import PageTokens, page_size

@@ -4,7 +4,8 @@ import random
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.ingest.job_payloads import ExtractJob, User
+from services.contract.user import User
+from services.ingest.job_payloads import ExtractJob
 from services.runtime.database import Connection, Database
 from services.storage import jobs
 from services.storage.extractions import restart_failed

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from mnema.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
 from mnema.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_to_server
 from mnema.v1.key_value_service_pb2_grpc import add_KeyValueServiceServicer_to_server
-from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
 
 from services.ingest.conversation_servicer import ConversationServicer
 from services.ingest.embedder import RpcEmbedder
@@ -71,8 +70,7 @@ async def build_worker(
     one. The caller closes what it passes.
     """
     database = await stack.enter_async_context(Database.open(settings.database))
-    stub = VectorServiceStub(open_channel(settings.peers.vector, settings, stack))
-    embedder = RpcEmbedder(stub)
+    embedder = RpcEmbedder(open_channel(settings.peers.vector, settings, stack))
     configured = ExtractionSettings(extractor=settings.extraction.extractor)
     extractions = ExtractionJobs(
         database,

@@ -27,6 +27,7 @@ from services.ingest.ingest_metrics import JobMetrics
 from services.ingest.retries import delay_of
 from services.runtime.config import DatabaseSettings
 from services.runtime.errors import MnemaError
+from services.storage.queue import free_held, purge
 
 log = structlog.get_logger("mnema.worker")
 
@@ -43,8 +44,7 @@ _QUEUE_AWAY = (
 )
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
-_HELD_AT_ONCE = 100
-_HELD_EVERY_SECONDS = 30.0
+_TIDY_EVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +135,18 @@ class Worker:
             ),
             name="queue manager",
         )
-        freeing = asyncio.create_task(_free_held(queries), name="held jobs")
+        tidying = asyncio.create_task(_tidy(queries), name="queue tidying")
         stopping = asyncio.create_task(stop.wait(), name="worker stop")
         try:
-            await asyncio.wait({taking, freeing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({taking, tidying, stopping}, return_when=asyncio.FIRST_COMPLETED)
             manager.shutdown.set()
             await asyncio.wait({taking}, timeout=settings.drain)
         finally:
             manager.shutdown.set()
             stopping.cancel()
-            freeing.cancel()
+            tidying.cancel()
             await self._interrupt(taking)
-        for task in (freeing, taking):
+        for task in (tidying, taking):
             if task.done() and not task.cancelled():
                 task.result()
 
@@ -198,14 +198,14 @@ async def _run(handler: Handler, job: Job) -> None:
     await handler(payload)
 
 
-async def _free_held(queries: Queries) -> None:
-    """Puts held jobs back into the queue, now and then."""
+async def _tidy(queue: Queries) -> None:
+    """Frees held jobs and removes old notes, now and then."""
     while True:
-        held = await queries.list_failed_jobs(_HELD_AT_ONCE)
-        if held:
-            log.warning("held jobs go back into the queue", count=len(held))
-            await queries.requeue_jobs([job.id for job in held])
-        await asyncio.sleep(_HELD_EVERY_SECONDS)
+        freed = await free_held(queue)
+        if freed:
+            log.warning("held jobs went back into the queue", count=freed)
+        await purge(queue)
+        await asyncio.sleep(_TIDY_EVERY_SECONDS)
 
 
 async def _sleep(seconds: float, stop: asyncio.Event) -> None:

@@ -69,16 +69,22 @@ class InvalidArgument(MnemaError):
 
 
 class Unauthenticated(MnemaError):
+    """No key, or one that is unknown, revoked or expired."""
+
     code = grpc.StatusCode.UNAUTHENTICATED
     default_reason = "API_KEY_INVALID"
 
 
 class PermissionDenied(MnemaError):
+    """The key may not make this call."""
+
     code = grpc.StatusCode.PERMISSION_DENIED
     default_reason = "PERMISSION_DENIED"
 
 
 class NotFound(MnemaError):
+    """There is no such thing, or it is not the caller's: the answer is the same."""
+
     code = grpc.StatusCode.NOT_FOUND
     default_reason = "RESOURCE_NOT_FOUND"
 
@@ -93,31 +99,43 @@ class NotFound(MnemaError):
 
 
 class AlreadyExists(MnemaError):
+    """There is such a thing already."""
+
     code = grpc.StatusCode.ALREADY_EXISTS
     default_reason = "RESOURCE_EXISTS"
 
 
 class RequestIdReused(MnemaError):
+    """The request_id was used before, for a request with another body."""
+
     code = grpc.StatusCode.ALREADY_EXISTS
     default_reason = "REQUEST_ID_REUSED"
 
 
 class FailedPrecondition(MnemaError):
+    """The request is right, the state is not."""
+
     code = grpc.StatusCode.FAILED_PRECONDITION
     default_reason = "FAILED_PRECONDITION"
 
 
 class ResourceExhausted(MnemaError):
+    """A limit or quota is reached."""
+
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     default_reason = "LIMIT_EXCEEDED"
 
 
 class Unavailable(MnemaError):
+    """A part that the call needs is down."""
+
     code = grpc.StatusCode.UNAVAILABLE
     default_reason = "DEPENDENCY_UNAVAILABLE"
 
 
 class DeadlineExceeded(MnemaError):
+    """The call's time ran out."""
+
     code = grpc.StatusCode.DEADLINE_EXCEEDED
     default_reason = "DEADLINE_EXCEEDED"
 

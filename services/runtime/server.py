@@ -256,7 +256,8 @@ def _options(max_message_bytes: int) -> list[tuple[str, Any]]:
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
-        ("grpc.max_metadata_size", 16 * 1024),
+        # The gateway lets 60 KiB of headers through, and sends a REST call's whole path as one.
+        ("grpc.max_metadata_size", 64 * 1024),
         ("grpc.so_reuseport", 0),  # two servers on one port would share its calls silently
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 10_000),

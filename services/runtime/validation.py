@@ -7,7 +7,7 @@ fields that are set, so a small request costs a few microseconds.
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, cast
 
-from google.api import field_behavior_pb2  # type: ignore[import-untyped]
+from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from services.storage.foundation import EmbeddingSpace, lock_owner
 from services.storage.graph import Statement, state
 from services.storage.graph_nodes import ensure_nodes
 from services.storage.key_values import PROFILE, appended, get_values, set_values
-from services.storage.memories import NewMemory, Remembered, remember
+from services.storage.memories import NewMemory, Remembered, remember, vacate_slot
 from services.storage.relations import NodeRef
 from services.storage.search_items import store_vectors
 
@@ -30,6 +31,15 @@ class ProfileChange:
     key: str
     value: Any
     mode: Literal["set", "append"]
+
+
+@dataclass(frozen=True, slots=True)
+class Vacated:
+    """What is over: the memory in `slot` that is about `name`, unless it is newer than `at`."""
+
+    slot: str
+    name: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ class Findings:
     duration_ms: int
     space: EmbeddingSpace
     message_vectors: Mapping[UUID, Embedding] = field(default_factory=dict)
+    vacated: tuple[Vacated, ...] = ()
 
 
 async def commit_findings(
@@ -73,12 +84,33 @@ async def commit_findings(
     if not finished:
         return False
     remembered = await remember(connection, owner_id, findings.memories, findings.space)
+    for ended in findings.vacated:
+        await vacate_slot(connection, owner_id, ended.slot, ended.name, ended.at)
     await state(connection, owner_id, findings.statements)
     await _lay_pathways(connection, owner_id, remembered, findings.paths)
-    await _update_profile(connection, owner_id, extraction_id, findings.profile)
+    outdone = _outdone_slots(findings.memories, remembered)
+    changes = [
+        each for each in findings.profile if each.mode == "append" or each.key not in outdone
+    ]
+    await _update_profile(connection, owner_id, extraction_id, changes)
     await store_vectors(connection, owner_id, findings.space, findings.message_vectors)
     await messages.set_extraction_state(connection, owner_id, [extraction_id], "done")
     return True
+
+
+def _outdone_slots(
+    memories: Sequence[NewMemory], remembered: Sequence[Remembered]
+) -> frozenset[str]:
+    """The names of slots ("location") whose present holder is newer than what was found.
+
+    A profile's keys have the names of slots, and follow them.
+    """
+    held = {
+        memory.slot.rpartition("/")[2]: each.outcome != "historical"
+        for memory, each in zip(memories, remembered, strict=True)
+        if memory.slot
+    }
+    return frozenset(name for name, present in held.items() if not present)
 
 
 async def _lay_pathways(

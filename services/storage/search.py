@@ -120,6 +120,7 @@ async def search(
         None if query.embedding is None else HalfVector(query.embedding),
         max(CANDIDATES_PER_HIT * limit, MIN_CANDIDATES),
     )
+    await connection.execute(SQL["usual_plans"])
     hits = [
         Hit(
             row["item_id"],

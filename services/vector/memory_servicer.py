@@ -6,10 +6,12 @@ from uuid import UUID
 from google.protobuf.message import Message
 from grpc import aio
 from mnema.v1 import memory_service_pb2 as pb
+from mnema.v1 import types_pb2
 from mnema.v1.memory_service_pb2_grpc import MemoryServiceServicer
 
-from services.contract.convert_memory import new_memory_of
+from services.contract.convert_memory import memory_of, new_memory_of
 from services.contract.convert_message import datetime_of
+from services.contract.user import User
 from services.providers.embeddings.base import EmbeddingProvider
 from services.runtime.database import Connection, Database
 from services.runtime.errors import NotFound, invalid
@@ -19,9 +21,8 @@ from services.storage.foundation import EmbeddingSpace, lock_owner
 from services.storage.requests import once
 from services.vector import remembering
 from services.vector.convert import cursor_of, memory_filter_of, place_of
-from services.vector.correction import check_correction
+from services.vector.correction import correction_of
 from services.vector.embedding import try_embed
-from services.vector.user import User
 
 Context = aio.ServicerContext[Message, Message]
 _REVISIONS_A_PAGE = 100
@@ -58,8 +59,8 @@ class MemoryServicer(MemoryServiceServicer):
 
         async def work(connection: Connection) -> pb.AddMemoryResponse:
             async def write() -> pb.AddMemoryResponse:
-                added = await remembering.add(connection, user, memory, self._space)
-                return pb.AddMemoryResponse(memory=added)
+                stored = await remembering.add(connection, user, memory, self._space)
+                return pb.AddMemoryResponse(memory=_shown(user, stored))
 
             await lock_owner(connection, user.owner_id)
             return await once(connection, user.owner_id, request, pb.AddMemoryResponse, write)
@@ -77,8 +78,8 @@ class MemoryServicer(MemoryServiceServicer):
             )
             if row is None:
                 raise NotFound("memory", request.memory_id)
-            (memory,) = await remembering.shown(connection, user, [row])
-        return pb.GetMemoryResponse(memory=memory)
+            (stored,) = await remembering.with_accesses(connection, user, [row])
+        return pb.GetMemoryResponse(memory=_shown(user, stored))
 
     async def ListMemories(
         self, request: pb.ListMemoriesRequest, context: Context
@@ -89,12 +90,14 @@ class MemoryServicer(MemoryServiceServicer):
         chosen = memory_filter_of(request)
         async with self._database.transaction(user.scope, readonly=True) as connection:
             rows = await memories.list_memories(connection, user.owner_id, chosen, size + 1, after)
-            page = await remembering.shown(connection, user, rows[:size])
+            page = await remembering.with_accesses(connection, user, rows[:size])
         token = ""
         if len(rows) > size:
             last = rows[size - 1]
             token = self._tokens.encode(cursor_of(last.first_recorded_at, last.memory_id), request)
-        return pb.ListMemoriesResponse(memories=page, next_page_token=token)
+        return pb.ListMemoriesResponse(
+            memories=[_shown(user, stored) for stored in page], next_page_token=token
+        )
 
     async def UpdateMemory(
         self, request: pb.UpdateMemoryRequest, context: Context
@@ -102,17 +105,17 @@ class MemoryServicer(MemoryServiceServicer):
         given, paths = request.memory, list(request.update_mask.paths)
         user = User.served(_named(given.user_id, "memory.user_id"))
         _named(given.memory_id, "memory.memory_id")
-        check_correction(given, paths)
+        correction = correction_of(given, paths)
         vector = None
         if "content" in paths:
             vector = (await try_embed(self._provider, given.content)).vector
 
         async def work(connection: Connection) -> pb.UpdateMemoryResponse:
             async def write() -> pb.UpdateMemoryResponse:
-                memory = await remembering.correct(
-                    connection, user, given, paths, self._space, vector
+                stored = await remembering.correct(
+                    connection, user, UUID(given.memory_id), correction, self._space, vector
                 )
-                return pb.UpdateMemoryResponse(memory=memory)
+                return pb.UpdateMemoryResponse(memory=_shown(user, stored))
 
             await lock_owner(connection, user.owner_id)
             return await once(connection, user.owner_id, request, pb.UpdateMemoryResponse, write)
@@ -142,12 +145,18 @@ class MemoryServicer(MemoryServiceServicer):
             )
             if not rows and after is None:
                 raise NotFound("memory", request.memory_id)
-            page = await remembering.shown(connection, user, rows[:size])
+            page = await remembering.with_accesses(connection, user, rows[:size])
         token = ""
         if len(rows) > size:
             last = rows[size - 1]
             token = self._tokens.encode(cursor_of(last.recorded_at, last.item_id), request)
-        return pb.ListMemoryRevisionsResponse(revisions=page, next_page_token=token)
+        return pb.ListMemoryRevisionsResponse(
+            revisions=[_shown(user, stored) for stored in page], next_page_token=token
+        )
+
+
+def _shown(user: User, stored: remembering.Stored) -> types_pb2.Memory:
+    return memory_of(stored.row, user.user_id, stored.access)
 
 
 def _named(value: str, field: str) -> str:

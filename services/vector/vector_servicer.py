@@ -11,6 +11,7 @@ from mnema.v1.vector_service_pb2 import (
 )
 from mnema.v1.vector_service_pb2_grpc import VectorServiceServicer
 
+from services.contract.user import User
 from services.providers.embeddings.base import EmbeddingProvider
 from services.runtime.database import Database
 from services.storage.foundation import EmbeddingSpace
@@ -19,7 +20,6 @@ from services.text.terms import query_terms
 from services.vector.convert import DEFAULT_LIMIT, filter_of, given_embedding, search_hit
 from services.vector.embedding import PROVIDER_FAILURES, Attempt, provider_failure, try_embed
 from services.vector.found import in_full
-from services.vector.user import User
 
 Context = aio.ServicerContext[Message, Message]
 

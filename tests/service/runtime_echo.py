@@ -13,9 +13,9 @@ from uuid import uuid4
 import asyncpg
 import grpc
 import pytest
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from grpc_tools import protoc  # type: ignore[import-untyped]
+from grpc_tools import protoc
 from pydantic import SecretStr
 
 from services.runtime import context

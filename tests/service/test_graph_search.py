@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.graph.mentions import longest, mentions, names_the_user
-from services.graph.paths import MAX_EDGES, find_routes
+from services.graph.paths import MAX_EDGES, MAX_EDGES_OF_NODE, find_routes
 from services.storage.graph_reads import Link
 from services.storage.relations import NodeKey
 from tests.conftest import TestDatabase
@@ -172,7 +172,8 @@ class _Memory:
         self.read = 0
 
     async def expand(self, nodes: Sequence[NodeKey], most: int) -> list[Link]:
-        found = [link for key in nodes for link in self.near.get(key, ())][:most]
+        shown = [self.near.get(key, [])[:MAX_EDGES_OF_NODE] for key in nodes]
+        found = [link for links in shown for link in links][:most]
         self.read += len(found)
         return found
 
@@ -208,6 +209,17 @@ async def test_every_path_is_found(seed: int, depth: int) -> None:
     routes = await find_routes(*ends, memory.expand, max_depth=depth, limit=10_000)
     assert [len(route.edge_ids) for route in routes] == _all_paths(memory, "a", "e", depth)
     assert len(set(routes)) == len(routes)
+
+
+async def test_paths_through_a_hub_are_found() -> None:
+    """More edges than a node shows: the other side of the search makes up for it."""
+    pairs = [("hub", f"n{number}") for number in range(MAX_EDGES + 10)]
+    memory = _Memory([*pairs, ("n5", "far")])
+    last = f"n{MAX_EDGES + 5}"
+    for source, target, length in (("far", last, 3), ("hub", last, 1), (last, "hub", 1)):
+        ends = _person(source), _person(target)
+        (route,) = await find_routes(*ends, memory.expand, max_depth=3, limit=5)
+        assert len(route.edge_ids) == length
 
 
 async def test_a_search_is_bounded() -> None:

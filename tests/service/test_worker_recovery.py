@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,17 @@ async def test_what_a_killed_worker_was_at_is_done_by_another(world: World) -> N
 
 
 @pytest.fixture
-async def postgres() -> AsyncIterator[Any]:
+def folder() -> Iterator[Path]:
+    """A folder that PostgreSQL may enter, which need not run as this user."""
+    made = Path(tempfile.mkdtemp(prefix="mnema-worker-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+async def postgres(folder: Path) -> AsyncIterator[Any]:
     """A PostgreSQL of this test's own, to be restarted, with a migrated database."""
-    folder = Path(tempfile.mkdtemp(prefix="mnema-worker-"))
-    folder.chmod(0o755)
     server = await asyncio.to_thread(get_server, folder / "data", cleanup_mode="stop")
     connection = await asyncpg.connect(server.get_uri())
     for role in ("mnema_owner", "mnema_service"):
@@ -80,7 +87,6 @@ async def postgres() -> AsyncIterator[Any]:
         yield server
     finally:
         await asyncio.to_thread(server.cleanup)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def test_a_restart_of_postgresql_loses_and_repeats_nothing(postgres: Any) -> None:
@@ -126,3 +132,30 @@ async def test_held_jobs_go_back_into_the_queue(world: World) -> None:
     async with world.working(ScriptedExtractor()):
         await world.settled()
     assert await contents(world) == ["Alice mentioned tea."]
+
+
+async def test_the_queues_notes_do_not_grow_for_ever(world: World) -> None:
+    dsn = world.settings.database.dsn.get_secret_value()
+    connection = await asyncpg.connect(dsn, server_settings={"mnema.queue": "on"})
+    await connection.execute(
+        "INSERT INTO pgqueuer_log (created, job_id, status, priority, entrypoint, aggregated)"
+        " SELECT now() - age, 1, 'successful', 0, 'extract', aggregated FROM"
+        " (VALUES (interval '8 days', true), ('8 days', false), ('6 days', true))"
+        " AS entries (age, aggregated)"
+    )
+
+    async def kept() -> list[tuple[int, bool]]:
+        rows = await connection.fetch(
+            "SELECT extract(day FROM now() - created)::integer, aggregated FROM pgqueuer_log"
+            " ORDER BY created, aggregated"
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    assert await kept() == [(8, False), (8, True), (6, True)]
+
+    async def is_purged() -> bool:
+        return await kept() == [(8, False), (6, True)]
+
+    async with world.working(ScriptedExtractor()):
+        await until(is_purged)
+    await connection.close()

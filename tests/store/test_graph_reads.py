@@ -84,8 +84,8 @@ def rows_read(plan: list[dict[str, Any]], table: str = "graph_edges") -> float:
     assert scans
     assert all(node["Node Type"] != "Seq Scan" for node in scans), scans
     removed = "Rows Removed by Filter"
-    return sum(
-        float(node["Actual Rows"] + node.get(removed, 0)) * node["Actual Loops"] for node in scans
+    return float(
+        sum((node["Actual Rows"] + node.get(removed, 0)) * node["Actual Loops"] for node in scans)
     )
 
 
@@ -126,7 +126,8 @@ async def test_names_are_found_by_index(world: GraphWorld, test_database: TestDa
     async with world.writing() as connection:
         await connection.execute(
             "INSERT INTO graph_nodes (owner_id, node_type, node_id, name, name_id)"
-            " SELECT $1, 'PERSON', 'p-' || n, 'Person ' || n, 'person_' || n FROM generate_series(1, 20000) n",
+            " SELECT $1, 'PERSON', 'p-' || n, 'Person ' || n, 'person_' || n"
+            " FROM generate_series(1, 20000) n",
             world.owner_id,
         )
     await analyze(test_database)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import structlog
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 from mnema.v1 import error_reason_pb2, memory_service_pb2
 from pydantic import SecretStr, ValidationError
 

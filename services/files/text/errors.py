@@ -10,15 +10,13 @@ MnemaError
     └── FileEncrypted         needs a password
 """
 
-import grpc
-
-from services.runtime.errors import MnemaError
+from services.runtime.errors import InvalidArgument, MnemaError
 
 
 class FileRejected(MnemaError):
     """The file cannot be read. Metadata always names the `file`."""
 
-    code = grpc.StatusCode.INVALID_ARGUMENT
+    code = InvalidArgument.code
     default_reason = "FILE_BROKEN"
 
     def __init__(self, filename: str, complaint: str, **metadata: str) -> None:

@@ -4,8 +4,10 @@
 -- name: ensure_nodes
 -- $1 owner_id, $2 node_types, $3 node_ids, $4 names, $5 name_ids; sorted, without repeats. Key: pk_graph_nodes.
 -- A node that was taken back goes on with the next revision.
-INSERT INTO graph_nodes (owner_id, node_type, node_id, revision, name, name_id)
-SELECT $1, t.node_type, t.node_id, 1 + coalesce(last.revision, 0), t.name, t.name_id
+INSERT INTO graph_nodes (owner_id, node_type, node_id, revision, name, name_id, first_recorded_at, recorded_at)
+SELECT
+    $1, t.node_type, t.node_id, 1 + coalesce(last.revision, 0), t.name, t.name_id,
+    greatest(now(), last.retracted_at), greatest(now(), last.retracted_at)
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS t (node_type, node_id, name, name_id)
 LEFT JOIN LATERAL (
     SELECT revision, retracted_at FROM graph_nodes
@@ -16,8 +18,12 @@ WHERE last.revision IS NULL OR last.retracted_at IS NOT NULL
 -- name: create_node
 -- $1 owner_id, $2 node_type, $3 node_id, $4 name, $5 name_id, $6 properties. Key: pk_graph_nodes.
 -- No row if there is one.
-INSERT INTO graph_nodes (owner_id, node_type, node_id, revision, name, name_id, properties)
-SELECT $1, $2, $3, 1 + coalesce(max(revision), 0), $4, $5, $6::jsonb FROM graph_nodes
+INSERT INTO graph_nodes (
+    owner_id, node_type, node_id, revision, name, name_id, properties, first_recorded_at, recorded_at)
+SELECT
+    $1, $2, $3, 1 + coalesce(max(revision), 0), $4, $5, $6::jsonb,
+    greatest(now(), max(retracted_at)), greatest(now(), max(retracted_at))
+FROM graph_nodes
 WHERE owner_id = $1 AND node_type = $2 AND node_id = $3
 HAVING count(*) = count(retracted_at)
 RETURNING *

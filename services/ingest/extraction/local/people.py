@@ -46,7 +46,8 @@ _AGE = re.compile(
 )
 _BIRTHDAY = re.compile(
     r"\bmy birthday(?: is|'s) (?:on )?(?P<day>(?:the )?[\w ]*\d{1,2}(?:st|nd|rd|th)?"
-    r"(?: of [A-Z]\w+)?)",
+    r"(?:(?: of)? (?:january|february|march|april|may|june|july|august|september|october|"
+    r"november|december))?)",
     re.IGNORECASE,
 )
 _MARRIED = re.compile(

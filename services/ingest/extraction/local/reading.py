@@ -43,7 +43,7 @@ class MessageReader:
         humans = {_name_of(message) for message in batch.messages if message.role == "user"}
         # With several people writing as the user, nobody's words are surely about the user.
         self._single_user = len(humans) <= 1
-        self._memories: dict[tuple[str, str], ExtractedMemory] = {}
+        self._memories: dict[tuple[str, str, datetime | None], ExtractedMemory] = {}
         self._triples: dict[tuple[object, ...], ExtractedTriple] = {}
         self._updates: dict[tuple[str, str], ProfileUpdate] = {}
 
@@ -193,8 +193,12 @@ class MessageReader:
         )
 
     def _add_memory(self, memory: ExtractedMemory) -> None:
-        """Keep a memory; said again, it moves to the end and gains a source."""
-        key = (memory.memory_type, memory.content)
+        """Keep a memory; said again, it moves to the end and gains a source.
+
+        What happened on two days is two memories, even in the same words.
+        """
+        day = memory.event_at if memory.memory_type == "episodic" else None
+        key = (memory.memory_type, memory.content, day)
         known = self._memories.pop(key, None)
         if known:
             memory = replace(

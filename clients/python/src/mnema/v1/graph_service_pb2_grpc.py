@@ -184,6 +184,9 @@ class GraphServiceServicer(object):
 
     def FindPaths(self, request, context):
         """Finds paths between two nodes, the shortest first; edges count in both directions, no node comes twice in a path.
+
+        Only edges that are true are followed. The search is bounded: at most 10,000 nodes, 100,000 edges and 10,000 edges of
+        one node in each direction are looked at. Where that does not suffice, a path may be missed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -63,7 +63,11 @@ class GraphServiceStub:
     ListNeighbors: _grpc.UnaryUnaryMultiCallable[_graph_service_pb2.ListNeighborsRequest, _graph_service_pb2.ListNeighborsResponse]
     """Lists a node's edges with the nodes at their other ends, the newest first."""
     FindPaths: _grpc.UnaryUnaryMultiCallable[_graph_service_pb2.FindPathsRequest, _graph_service_pb2.FindPathsResponse]
-    """Finds paths between two nodes, the shortest first; edges count in both directions, no node comes twice in a path."""
+    """Finds paths between two nodes, the shortest first; edges count in both directions, no node comes twice in a path.
+
+    Only edges that are true are followed. The search is bounded: at most 10,000 nodes, 100,000 edges and 10,000 edges of
+    one node in each direction are looked at. Where that does not suffice, a path may be missed.
+    """
     AddTriples: _grpc.UnaryUnaryMultiCallable[_graph_service_pb2.AddTriplesRequest, _graph_service_pb2.AddTriplesResponse]
     """States triples, all or none, and resolves what contradicts them.
 
@@ -108,7 +112,11 @@ class GraphServiceAsyncStub(GraphServiceStub):
     ListNeighbors: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.ListNeighborsRequest, _graph_service_pb2.ListNeighborsResponse]  # type: ignore[assignment]
     """Lists a node's edges with the nodes at their other ends, the newest first."""
     FindPaths: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.FindPathsRequest, _graph_service_pb2.FindPathsResponse]  # type: ignore[assignment]
-    """Finds paths between two nodes, the shortest first; edges count in both directions, no node comes twice in a path."""
+    """Finds paths between two nodes, the shortest first; edges count in both directions, no node comes twice in a path.
+
+    Only edges that are true are followed. The search is bounded: at most 10,000 nodes, 100,000 edges and 10,000 edges of
+    one node in each direction are looked at. Where that does not suffice, a path may be missed.
+    """
     AddTriples: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.AddTriplesRequest, _graph_service_pb2.AddTriplesResponse]  # type: ignore[assignment]
     """States triples, all or none, and resolves what contradicts them.
 
@@ -216,7 +224,11 @@ class GraphServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _graph_service_pb2.FindPathsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_graph_service_pb2.FindPathsResponse, _abc.Awaitable[_graph_service_pb2.FindPathsResponse]]:
-        """Finds paths between two nodes, the shortest first; edges count in both directions, no node comes twice in a path."""
+        """Finds paths between two nodes, the shortest first; edges count in both directions, no node comes twice in a path.
+
+        Only edges that are true are followed. The search is bounded: at most 10,000 nodes, 100,000 edges and 10,000 edges of
+        one node in each direction are looked at. Where that does not suffice, a path may be missed.
+        """
 
     @_abc_1.abstractmethod
     def AddTriples(

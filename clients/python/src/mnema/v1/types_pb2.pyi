@@ -184,7 +184,7 @@ class _EdgeTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EdgeType.Val
     EDGE_TYPE_LOCATED_IN: _EdgeType.ValueType  # 19
     """A place or an organisation lies in a place. Single-valued."""
     EDGE_TYPE_BORN_IN: _EdgeType.ValueType  # 20
-    """A person was born in a place. Single-valued."""
+    """A person was born in a place. Single-valued: another target corrects the older one, which is taken back, not ended."""
     EDGE_TYPE_SPEAKS: _EdgeType.ValueType  # 21
     """A person speaks a language."""
     EDGE_TYPE_COLLEAGUE: _EdgeType.ValueType  # 22
@@ -236,7 +236,7 @@ EDGE_TYPE_OWNS: EdgeType.ValueType  # 18
 EDGE_TYPE_LOCATED_IN: EdgeType.ValueType  # 19
 """A place or an organisation lies in a place. Single-valued."""
 EDGE_TYPE_BORN_IN: EdgeType.ValueType  # 20
-"""A person was born in a place. Single-valued."""
+"""A person was born in a place. Single-valued: another target corrects the older one, which is taken back, not ended."""
 EDGE_TYPE_SPEAKS: EdgeType.ValueType  # 21
 """A person speaks a language."""
 EDGE_TYPE_COLLEAGUE: EdgeType.ValueType  # 22

@@ -131,7 +131,9 @@ Global___Embedding: _TypeAlias = Embedding  # noqa: Y015
 
 @_typing.final
 class SearchRequest(_message.Message):
-    """Asks for what fits a query best. All filters must hold; each interval is half-open: after ≤ time < before."""
+    """Asks for what fits a query best. All filters must hold; each interval is half-open: after ≤ time < before. A filter that
+    speaks of memories or chunks leaves things of the other kinds alone. No filter but kinds and as_of changes a score.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -155,7 +157,7 @@ class SearchRequest(_message.Message):
     limit: _builtins.int
     """How many at most: 1 to 200. Default: 20."""
     category: _builtins.str
-    """Only chunks of files of this category. Default: all."""
+    """Of chunks, only those of files of this category. Default: all."""
     @_builtins.property
     def query_embedding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The query's embedding if the caller has it: of the server's dimension, any length but zero. Default: made from the query."""
@@ -166,7 +168,7 @@ class SearchRequest(_message.Message):
 
     @_builtins.property
     def memory_types(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.MemoryType.ValueType]:
-        """Only memories of these types. Default: all."""
+        """Of memories, only those of these types. Default: all."""
 
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
@@ -190,7 +192,7 @@ class SearchRequest(_message.Message):
 
     @_builtins.property
     def file_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only chunks of files of these types ("pdf", "md", …). Default: all."""
+        """Of chunks, only those of files of these types ("pdf", "md", …). Default: all."""
 
     def __init__(
         self,

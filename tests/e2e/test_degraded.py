@@ -1,0 +1,162 @@
+"""Recall while a part of the system is away, or frozen: what is left answers, and says so."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from tests.e2e import ledger
+from tests.e2e.failure import failure_of_call
+from tests.e2e.gateway import Gateway
+from tests.e2e.own_stack import OwnStack, own_stack
+from tests.e2e.waiting import until
+
+pytestmark = pytest.mark.timeout(120)
+
+USER = "alice"
+ARM_OF = {"graph": "graph", "vector": "vector", "ingest": "profile"}  # by the part that serves it
+# The arms' own limits (services/runtime/config.py) are 2 s, 0.5 s and 0.3 s; the rest is the way.
+ARM_SECONDS = {"graph": 0.5, "vector": 2.0, "ingest": 0.3}
+WAY_SECONDS = 1.0
+# Longer than a channel waits before it connects again.
+BACK_SECONDS = 10.0
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[OwnStack]:
+    with own_stack() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateway(stack: OwnStack) -> Iterator[Gateway]:
+    gateway = stack.gateway()
+    message = {"user_id": USER, "role": "user", "content": "I work at Siemens in Munich."}
+    gateway.call("IngestService.Ingest", message)
+    ledger.settled(stack, gateway, USER)
+    yield gateway
+    gateway.close()
+
+
+@pytest.mark.parametrize("part", ["graph", "vector", "ingest"])
+def test_what_is_left_answers_while_a_part_is_stopped(
+    stack: OwnStack, gateway: Gateway, part: str
+) -> None:
+    _check_whole(_recall(gateway))
+    recall_pid = stack.pid("recall")
+    with _stopped(stack, part):
+        answer = _recall(gateway)
+        _check_only_missing(answer, part)
+        (missing,) = answer["degraded_arms"]
+        assert missing["reason"].startswith("UNAVAILABLE")
+    until(lambda: _recall(gateway), lambda answer: "degraded" not in answer, seconds=BACK_SECONDS)
+    _check_whole(_recall(gateway))
+    assert stack.pid("recall") == recall_pid
+
+
+@pytest.mark.parametrize("part", ["graph", "vector", "ingest"])
+def test_a_frozen_part_costs_its_own_time_and_no_more(
+    stack: OwnStack, gateway: Gateway, part: str
+) -> None:
+    _check_whole(_recall(gateway))
+    stack.signal(part, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        answer = _recall(gateway)
+        took = time.monotonic() - began
+    finally:
+        stack.signal(part, signal.SIGCONT)
+    _check_only_missing(answer, part)
+    assert answer["degraded_arms"][0]["reason"].startswith("DEADLINE_EXCEEDED")
+    assert ARM_SECONDS[part] * 0.9 < took < ARM_SECONDS[part] + WAY_SECONDS
+    until(lambda: _recall(gateway), lambda answer: "degraded" not in answer, seconds=BACK_SECONDS)
+    assert stack.system.stack.restarts(part) == 0
+
+
+def test_without_anything_to_search_the_call_fails_and_says_when_to_come_back(
+    stack: OwnStack, gateway: Gateway
+) -> None:
+    with _stopped(stack, "vector"), _stopped(stack, "graph"), _stopped(stack, "ingest"):
+        with pytest.raises(grpc.RpcError) as raised:
+            _recall(gateway)
+        failure = failure_of_call(raised.value)
+        assert (failure.code, failure.domain) == ("UNAVAILABLE", "mnema")
+        assert failure.reason
+        assert "vector" in failure.message
+        assert "graph" in failure.message
+        assert 0 < _retry_delay(raised.value) <= 5
+    until(lambda: _answers(gateway), bool, seconds=BACK_SECONDS)
+    until(lambda: _recall(gateway), lambda answer: "degraded" not in answer, seconds=BACK_SECONDS)
+
+
+def test_what_is_no_arm_of_recall_is_not_missed(stack: OwnStack, gateway: Gateway) -> None:
+    with _stopped(stack, "worker"), _stopped(stack, "reflect"), _stopped(stack, "files"):
+        _check_whole(_recall(gateway))
+        # Acknowledged, and found by its words, though nobody extracts or embeds it yet.
+        said = {"user_id": USER, "role": "user", "content": "I visited Reykjavik."}
+        gateway.call("IngestService.Ingest", said)
+        answer = _recall(gateway, "Reykjavik", include_conversations=True)
+        assert [each["message"]["content"] for each in answer["conversation_results"]][:1] == [
+            "I visited Reykjavik."
+        ]
+    ledger.settled(stack, gateway, USER)
+
+
+def _recall(gateway: Gateway, query: str = "Where does alice work?", **fields: Any) -> Any:
+    return gateway.call("RecallService.Recall", {"user_id": USER, "query": query, **fields})
+
+
+def _answers(gateway: Gateway) -> bool:
+    try:
+        _recall(gateway)
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]  # noqa: PT017
+        return False
+    return True
+
+
+@contextmanager
+def _stopped(stack: OwnStack, part: str) -> Iterator[None]:
+    stack.stop_part(part)
+    try:
+        yield
+    finally:
+        stack.start_part(part)
+
+
+def _check_whole(answer: dict[str, Any]) -> None:
+    """Memories, facts and profile are all there."""
+    assert "degraded" not in answer, answer["degraded_arms"]
+    assert _of_arm(answer) == {"vector": True, "graph": True, "ingest": True}
+
+
+def _check_only_missing(answer: dict[str, Any], part: str) -> None:
+    assert answer["degraded"] is True
+    assert [each["arm"] for each in answer["degraded_arms"]] == [ARM_OF[part]]
+    assert _of_arm(answer) == {each: each != part for each in ARM_OF}
+
+
+def _of_arm(answer: dict[str, Any]) -> dict[str, bool]:
+    """For each part, whether what it finds is in the answer."""
+    memories = [each["memory"]["content"] for each in answer.get("vector_results", [])]
+    return {
+        "vector": any("Siemens" in each for each in memories),
+        "graph": any("Siemens" in each for each in answer.get("graph_context", [])),
+        "ingest": "Siemens" in str(answer.get("user_profile", {}).get("occupation", "")),
+    }
+
+
+def _retry_delay(error: grpc.RpcError) -> float:
+    """Seconds; -1 if the error does not say."""
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        info = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            return float(info.retry_delay.ToTimedelta().total_seconds())
+    return -1.0
