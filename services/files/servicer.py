@@ -72,7 +72,7 @@ class FileServicer(FileServiceServicer):
         new = await stream.description()
         owner, described = User.served(new.user_id), description_of(new)
         async with self._turns.one():
-            data = await stream.content(new.filename)
+            data = await stream.content(new)
             file = await self._intake.take_bytes(owner, described, data)
         return pb.UploadFileResponse(file=file)
 

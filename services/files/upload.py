@@ -54,14 +54,17 @@ class UploadStream:
             raise invalid("file", "must be the first message of an upload", "FIELD_REQUIRED")
         return message.file
 
-    async def content(self, filename: str) -> bytes:
+    async def content(self, described: NewFile) -> bytes:
         """All pieces behind the description, as one.
 
         Raises:
             FileTooLarge: As soon as they are more than 32 MiB; the rest is not read.
-            InvalidArgument: A second description, or a message that is neither.
+            InvalidArgument: A second description, a message that is neither, or another
+                number of bytes than the description says.
             DeadlineExceeded: The stream stood still for too long.
         """
+        if described.size_bytes > MAX_FILE_BYTES:
+            raise _too_large(described.filename, described.size_bytes)
         pieces: list[bytes] = []
         size = 0
         while (message := await self._next()) is not None:
@@ -74,7 +77,13 @@ class UploadStream:
                     raise invalid("chunk", "is missing in a message", "FIELD_REQUIRED")
             size += len(message.chunk)
             if size > MAX_FILE_BYTES:
-                raise _too_large(filename, size)
+                raise _too_large(described.filename, size)
+        if described.size_bytes and described.size_bytes != size:
+            raise invalid(
+                "file.size_bytes",
+                f"says {described.size_bytes}, but {size} came",
+                "FIELD_OUT_OF_RANGE",
+            )
         return b"".join(pieces)
 
     async def _next(self) -> UploadFileRequest | None:

@@ -83,10 +83,15 @@ def fact_score(fact: Fact, query_terms: frozenset[str]) -> float:
 
 
 class GraphBoost:
-    """Boosts what names the ends of the facts that say the most of what was asked."""
+    """Boosts what names the ends of the facts that say the most of what was asked.
+
+    A fact that shares nothing with the question but the name of one end says nothing of it:
+    everything that is known of Maya names Maya.
+    """
 
     def __init__(self, facts: Sequence[Fact], query_terms: frozenset[str]) -> None:
-        scored = [(coverage(fact, query_terms), fact) for fact in facts]
+        telling = [fact for fact in facts if _tells(fact, query_terms)]
+        scored = [(coverage(fact, query_terms), fact) for fact in telling]
         most = max((share for share, _ in scored), default=0.0)
         best = [fact for share, fact in scored if share == most > 0][:BOOSTING_FACTS]
         self._ends = [(_naming(fact.subject), _naming(fact.object)) for fact in best]
@@ -98,6 +103,15 @@ class GraphBoost:
             named = bool(subject.search(content)) + bool(object_.search(content))
             covered += BOTH_ENDS if named == 2 else ONE_END * named
         return min(1.0 + covered, MOST_BOOST)
+
+
+def _tells(fact: Fact, query_terms: frozenset[str]) -> bool:
+    """Whether it shares with the query both of its ends, or a word that names neither."""
+    subject, object_ = (analyze(end).frequencies.keys() for end in (fact.subject, fact.object))
+    if query_terms & subject and query_terms & object_:
+        return True
+    said = analyze(f"{fact.relation.replace('_', ' ')} {fact.content}").frequencies.keys()
+    return bool(query_terms & (said - subject - object_))
 
 
 def _naming(name: str) -> re.Pattern[str]:

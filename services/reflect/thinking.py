@@ -3,11 +3,20 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.providers.llm.base import LlmProvider
+from services.providers.llm.base import (
+    ChatMessage,
+    Completion,
+    LlmProvider,
+    MalformedAnswer,
+    ResponseSchema,
+)
 from services.reflect import prompts
 from services.reflect.emotion import felt, recent_state
 from services.reflect.insights import NewInsight, local_insights
+from services.runtime.errors import MnemaError, Unavailable
 from services.storage.digests import DigestMemory
+
+_RETRY_AFTER_SECONDS = 5.0
 
 
 class Thinker(Protocol):
@@ -40,7 +49,11 @@ class RuleThinker:
 
 
 class LlmThinker:
-    """One LLM call for the insights, one for the emotional state if any emotion was expressed."""
+    """One LLM call for the insights, one for the emotional state if any emotion was expressed.
+
+    Both raise Unavailable: PROVIDER_ANSWER_MALFORMED, or PROVIDER_UNAVAILABLE for every other
+    failure of the provider, since none of them is the caller's.
+    """
 
     def __init__(self, llm: LlmProvider) -> None:
         self._llm = llm
@@ -48,17 +61,28 @@ class LlmThinker:
     async def insights(
         self, memories: Sequence[DigestMemory], known: Sequence[str]
     ) -> list[NewInsight]:
-        """See Thinker; raises what the provider raises, and MalformedAnswer."""
-        answer = await self._llm.chat(
-            prompts.insights_prompt(memories, known), response_schema=prompts.INSIGHTS_SCHEMA
-        )
+        """See Thinker."""
+        prompt = prompts.insights_prompt(memories, known)
+        answer = await self._ask(prompt, prompts.INSIGHTS_SCHEMA)
         return prompts.read_insights(answer, memories)
 
     async def state(self, memories: Sequence[DigestMemory]) -> str:
-        """See Thinker; raises what the provider raises, and MalformedAnswer."""
+        """See Thinker."""
         if not felt(memories):
             return ""
-        answer = await self._llm.chat(
-            prompts.state_prompt(memories), response_schema=prompts.STATE_SCHEMA
+        return prompts.read_state(
+            await self._ask(prompts.state_prompt(memories), prompts.STATE_SCHEMA)
         )
-        return prompts.read_state(answer)
+
+    async def _ask(self, prompt: Sequence[ChatMessage], schema: ResponseSchema) -> Completion:
+        try:
+            return await self._llm.chat(prompt, response_schema=schema)
+        except MalformedAnswer:
+            raise
+        except MnemaError as error:
+            raise Unavailable(
+                error.message,
+                reason="PROVIDER_UNAVAILABLE",
+                metadata={**error.metadata, "provider": self._llm.model},
+                retry_after=error.retry_after or _RETRY_AFTER_SECONDS,
+            ) from error

@@ -61,7 +61,10 @@ class InvalidArgument(MnemaError):
     def __init__(self, violations: Sequence[FieldViolation]) -> None:
         first = violations[0]
         super().__init__(
-            "; ".join(f"{each.field}: {each.description}" for each in violations),
+            "; ".join(
+                f"{each.field}: {each.description}" if each.field else each.description
+                for each in violations
+            ),
             reason=first.reason,
             metadata={"field": first.field},
         )

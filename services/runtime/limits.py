@@ -156,4 +156,5 @@ BY_FULL_NAME: Mapping[str, Rule] = {
     "mnema.v1.Edge.content": Text(16_384),
     "mnema.v1.Triple.content": Text(16_384),
     "mnema.v1.CreateFileFromTextRequest.content": Text(1_000_000),
+    "mnema.v1.NewFile.size_bytes": Number(0, 2**62),  # too many for a file is an error of its own
 }

@@ -15,7 +15,7 @@ SQL = load("digests")
 
 @dataclass(frozen=True, slots=True)
 class DigestMemory:
-    """A memory as a digest reads it. `when` is its event time, or else when it was stored."""
+    """A memory as a digest reads it. `when` is its event time, or else when it was said or stored."""
 
     item_id: UUID
     memory_id: UUID
@@ -66,7 +66,7 @@ async def undigested(connection: Connection, owner_id: OwnerId, limit: int) -> l
             ),
             entities=tuple(row["entities"]),
             category=row["category"],
-            when=row["event_at"] or row["recorded_at"],
+            when=row["happened_at"],
         )
         for row in rows
     ]

@@ -18,7 +18,7 @@ from services.storage.search_items import Kind, in_space
 
 SQL = load("search")
 
-RRF_K = 60
+RRF_K = 1
 """Cormack, Clarke and Büttcher 2009: the smaller, the more the first places count."""
 
 MIN_CANDIDATES = 50

@@ -183,6 +183,23 @@ async def test_messages_in_another_order_are_refused(
     assert world.stored() == []
 
 
+@pytest.mark.parametrize(("said", "reason"), [(4, "FIELD_OUT_OF_RANGE"), (2, "FIELD_OUT_OF_RANGE")])
+async def test_an_upload_that_ends_early_leaves_no_half_a_file(
+    world: World, said: int, reason: str
+) -> None:
+    new = pb.NewFile(user_id=USER, filename="a.txt", size_bytes=said)
+    stream = messages(new, b"abc")
+    assert (await refused(world.call("UploadFile", stream)))[:2] == (INVALID, reason)
+    huge = pb.NewFile(user_id=USER, filename="a.txt", size_bytes=MAX_FILE_BYTES + 1)
+    failure = await refused(world.call("UploadFile", messages(huge, b"abc")))
+    assert failure[:2] == (INVALID, "FILE_TOO_LARGE")
+    assert world.stored() == []
+    assert await world.count("documents") == 0
+    exact = pb.NewFile(user_id=USER, filename="a.txt", size_bytes=3)
+    file = (await world.call("UploadFile", messages(exact, b"abc"))).file
+    assert await world.content(file.file_id) == b"abc"
+
+
 async def test_text_becomes_a_file_without_bytes(world: World) -> None:
     text = "Zoë plans a trip to Łódź. " * 20_000
     file = await world.create_text("Plans: 2027/01", text, tags=["plan"])

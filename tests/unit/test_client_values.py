@@ -2,6 +2,7 @@
 
 import ast
 import math
+import runpy
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,14 @@ def test_every_method_of_the_contract_is_called() -> None:
     }
     # CreateFile is UploadFile for those who can't stream: browsers and REST.
     assert offered - called == {"CreateFile"}
+
+
+def test_what_has_no_synchronous_form_is_refused(pytestconfig: pytest.Config) -> None:
+    tool = runpy.run_path(str(pytestconfig.rootpath / "tools/sync_client.py"))
+    plain = tool["synchronous"]("x.py", "async def f() -> None:\n    await g(AsyncMnema())\n")
+    assert plain.endswith("def f() -> None:\n    g(Mnema())\n")
+    with pytest.raises(SystemExit, match="'asyncio' has no synchronous form"):
+        tool["synchronous"]("x.py", "import asyncio\n")
 
 
 def test_the_client_needs_no_server() -> None:

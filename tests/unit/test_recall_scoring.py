@@ -59,13 +59,20 @@ def test_the_boost_counts_the_ends_that_a_content_names() -> None:
 
 
 def test_names_are_met_as_a_whole() -> None:
-    boost = scoring.GraphBoost(
-        [scoring.Fact("Ann", "LIVES_IN", "York", "", 1.0)], terms("Ann live")
-    )
+    ann = scoring.Fact("Ann", "LIVES_IN", "York", "", 1.0)
+    boost = scoring.GraphBoost([ann], terms("Where does Ann live?"))
     assert boost("Anna moved to New Yorkshire.") == 1.0
     assert boost("ANN, of York") == pytest.approx(1.5)
-    chinese = scoring.GraphBoost([scoring.Fact("小明", "LIVES_IN", "上海", "", 1.0)], terms("小明"))
+    ming = scoring.Fact("小明", "LIVES_IN", "上海", "", 1.0)
+    chinese = scoring.GraphBoost([ming], terms("小明 live"))
     assert chinese("我叫小明住在上海") == pytest.approx(1.5)
+
+
+def test_a_fact_that_shares_only_a_name_boosts_nothing() -> None:
+    boost = scoring.GraphBoost([CODES, LIVES], terms("When does Maya marry?"))
+    assert boost("Maya writes Rust in Cascais.") == 1.0
+    both = scoring.GraphBoost([CODES], terms("Has Maya heard of Rust?"))
+    assert both("Maya writes Rust.") == 1.5
 
 
 def test_the_boost_never_passes_two() -> None:

@@ -180,7 +180,9 @@ async def _show_person(memory: AsyncMnema, user_id: str, transcript: Transcript)
     name = transcript.speakers[0] if transcript.speakers else user_id
     node_type = NodeType.PERSON if transcript.speakers else NodeType.USER
     node_id = name.casefold().replace(" ", "_") if transcript.speakers else user_id
-    neighbors = await memory.graph.get_neighbors(user_id, node_type, node_id, limit=NEIGHBORS)
+    neighbors = await memory.graph.get_neighbors(
+        user_id, node_type, node_id, limit=NEIGHBORS, include_closed=True
+    )
     console.print(person_tree(name, neighbors))
 
 

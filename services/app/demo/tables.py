@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mnema.client import Neighbor
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
@@ -43,13 +45,19 @@ def answers_table(asked: Sequence[Asked]) -> Table:
     return table
 
 
-def person_tree(name: str, neighbors: Sequence[Any]) -> Tree:
-    """The graph around one person: what is known, the newest first."""
-    tree = Tree(f"[bold]{name}[/]")
-    for each in neighbors:
-        since = f" [dim]since {each['valid_from']:%Y-%m-%d}[/]" if each["valid_from"] else ""
-        arrow = "→" if each["direction"] == "out" else "←"
-        tree.add(f"{arrow} [cyan]{each['relation']}[/] {each['name']}{since}")
+def person_tree(name: str, neighbors: Sequence[Neighbor]) -> Tree:
+    """The graph around one person: what is true first, then what is over."""
+    tree = Tree(f"[bold]{escape(name)}[/] [dim](graph)[/]")
+    for each in sorted(neighbors, key=lambda each: each.edge.valid_to is not None):
+        edge = each.edge
+        relation = edge.custom_type or edge.edge_type.value
+        arrow = "→" if each.direction == "out" else "←"
+        times = [f"since {edge.valid_from:%Y-%m-%d}"] if edge.valid_from else []
+        times += [f"until {edge.valid_to:%Y-%m-%d}"] if edge.valid_to else []
+        style = "dim" if edge.valid_to else "cyan"
+        tree.add(
+            f"{arrow} [{style}]{relation}[/] {escape(each.node.name)} [dim]{' '.join(times)}[/]"
+        )
     return tree
 
 

@@ -16,6 +16,8 @@ class MalformedAnswer(Unavailable):
     attribute for whoever looks into the failure and never part of the message.
     """
 
+    default_reason = "PROVIDER_ANSWER_MALFORMED"
+
     def __init__(self, message: str, answer: str = "") -> None:
         super().__init__(message)
         self.snippet = answer[:SNIPPET_CHARACTERS]

@@ -3,7 +3,12 @@
 -- name: undigested
 -- $1 owner_id, $2 limit. The oldest first. Key: ix_memories_undigested.
 SELECT item_id, memory_id, memory_type, content, importance, emotion_valence, emotion_arousal, emotion_label,
-       entities, category, event_at, recorded_at
+       entities, category,
+       -- When it happened; or else when it was said, which in an imported history is long ago.
+       coalesce(event_at,
+                (SELECT min(said_at) FROM messages
+                 WHERE messages.owner_id = $1 AND message_id = ANY (memories.source_message_ids)),
+                recorded_at) AS happened_at
 FROM memories
 WHERE owner_id = $1 AND digest_id IS NULL AND retracted_at IS NULL AND memory_type <> 'insight'
 ORDER BY recorded_at, item_id LIMIT $2

@@ -1,0 +1,101 @@
+"""The Python client of Mnema, the long-term memory of AI agents.
+
+    from mnema.client import AsyncMnema     # or Mnema, the same without async and await
+
+    async with AsyncMnema("127.0.0.1:8080", api_key="mk_tenant_…") as nm:
+        await nm.ingest(user_id="alice", role="user", content="I work at Google")
+        result = await nm.recall(user_id="alice", query="Where does Alice work?")
+        print(result["merged"])
+
+What calls return stands in `mnema.client.models` (objects), `mnema.client.results` (dicts) and
+`mnema.client.graph`; what they raise in `mnema.client.errors`.
+"""
+
+from mnema.client._async.client import AsyncMnema
+from mnema.client._sync.client import Mnema
+from mnema.client.errors import (
+    AlreadyExists,
+    Cancelled,
+    DeadlineExceeded,
+    FailedPrecondition,
+    FieldViolation,
+    InternalError,
+    InvalidArgument,
+    MnemaError,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+    Unimplemented,
+)
+from mnema.client.graph import (
+    Edge,
+    EdgeType,
+    Neighbor,
+    Node,
+    NodeType,
+    Path,
+    Triple,
+    TripleOutcome,
+)
+from mnema.client.models import (
+    ApiKey,
+    ConversationMessage,
+    ConversationSession,
+    Document,
+    Emotion,
+    Extraction,
+    IngestStatus,
+    Memory,
+    NewApiKey,
+    NewTenant,
+    NewUser,
+    Tenant,
+    User,
+)
+from mnema.client.results import DigestResult, EmotionProfile, RecallResult, SearchResults
+
+__all__ = [
+    "AlreadyExists",
+    "ApiKey",
+    "AsyncMnema",
+    "Cancelled",
+    "ConversationMessage",
+    "ConversationSession",
+    "DeadlineExceeded",
+    "DigestResult",
+    "Document",
+    "Edge",
+    "EdgeType",
+    "Emotion",
+    "EmotionProfile",
+    "Extraction",
+    "FailedPrecondition",
+    "FieldViolation",
+    "IngestStatus",
+    "InternalError",
+    "InvalidArgument",
+    "Memory",
+    "Mnema",
+    "MnemaError",
+    "Neighbor",
+    "NewApiKey",
+    "NewTenant",
+    "NewUser",
+    "Node",
+    "NodeType",
+    "NotFound",
+    "Path",
+    "PermissionDenied",
+    "RecallResult",
+    "ResourceExhausted",
+    "SearchResults",
+    "Tenant",
+    "Triple",
+    "TripleOutcome",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "User",
+]

@@ -110,6 +110,7 @@ class NewFile(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user it belongs to."""
     filename: _builtins.str
@@ -120,6 +121,10 @@ class NewFile(_message.Message):
     """The caller's sorting: at most 128 characters. Default: "general"."""
     request_id: _builtins.str
     """Makes the call safe to repeat: a UUID."""
+    size_bytes: _builtins.int
+    """How many bytes will come, if that is known: an upload that ends with another number is refused and nothing kept, so
+    a sender that dies half-way leaves no half a file. Default: unknown.
+    """
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words to find it by: at most 64, each at most 64 characters."""
@@ -138,10 +143,11 @@ class NewFile(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         metadata: _struct_pb2.Struct | None = ...,
         request_id: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "filename", b"filename", "metadata", b"metadata", "mime_type", b"mime_type", "request_id", b"request_id", "tags", b"tags", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "filename", b"filename", "metadata", b"metadata", "mime_type", b"mime_type", "request_id", b"request_id", "size_bytes", b"size_bytes", "tags", b"tags", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -282,8 +282,9 @@ class ScoreFactors(_message.Message):
     importance: _builtins.float
     """importance ÷ 10: 0.1 to 1; 0.5 where no importance is known."""
     graph_boost: _builtins.float
-    """min(1 + coverage, 2): coverage is the sum, over the facts of the graph that share the most words with the query, of
-    0.5 where the content names both ends and 0.2 where it names one; at most 3 facts count.
+    """min(1 + coverage, 2): coverage is the sum, over at most 3 facts of the graph, of 0.5 where the content names both
+    ends and 0.2 where it names one. The facts are those that share the most words with the query, if they share more
+    than the name of one end.
     """
     @_builtins.property
     def relevance(self) -> _vector_service_pb2.Relevance:

@@ -315,7 +315,7 @@ class Relevance(_message.Message):
     bm25_rank: _builtins.int
     """Its place by BM25: 1 is best. Unset: no word in common."""
     rrf: _builtins.float
-    """The two ranks fused: (1/(60 + vector_rank) + 1/(60 + bm25_rank)) ÷ (2/61), a missing rank adding nothing; 0 to 1.
+    """The two ranks fused: 1/(1 + vector_rank) + 1/(1 + bm25_rank), a missing rank adding nothing; 0 to 1.
     Source: Cormack, Clarke and Büttcher 2009, "Reciprocal rank fusion outperforms Condorcet".
     """
     def __init__(

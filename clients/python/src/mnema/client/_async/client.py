@@ -1,0 +1,116 @@
+"""The client."""
+
+from mnema.client._async.accounts import AsyncAccounts
+from mnema.client._async.calls import AsyncCaller, AsyncConnection
+from mnema.client._async.conversations import AsyncConversations
+from mnema.client._async.files import AsyncFiles
+from mnema.client._async.graph import AsyncGraph
+from mnema.client._async.intake import AsyncExtractions, AsyncIntake
+from mnema.client._async.key_values import AsyncKeyValues
+from mnema.client._async.memories import AsyncMemories
+from mnema.client._async.recall import AsyncRecall
+from mnema.client._async.reflect import AsyncReflection
+from mnema.client._endpoint import DEFAULT_ADDRESS, endpoint
+
+
+class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
+    """The long-term memory of AI agents: a client of a Mnema server.
+
+    Calls that fail because the server is down or busy are made again, with growing pauses, as
+    long as the timeout lasts; only reads, and writes that carry a request id, so that nothing
+    happens twice. What fails for good raises a subclass of MnemaError.
+
+    The connection is opened by the first call and used by all; calls may run side by side.
+    AsyncMnema belongs to the event loop of its first call; Mnema may be shared by threads.
+    Make the client after a fork, not before.
+
+    Attributes:
+        conversations: sessions and their messages.
+        kv: any JSON value under a namespace and a key.
+        graph: nodes, edges, paths.
+        files: files, and a search over what stands in them.
+        memories: single memories.
+        accounts: tenants, users and API keys.
+
+    Example:
+        async with AsyncMnema(api_key="mk_tenant_…") as nm:
+            await nm.ingest(user_id="alice", role="user", content="I work at Google")
+            result = await nm.recall(user_id="alice", query="work", limit=5)
+            print(result["merged"])
+    """
+
+    conversations: AsyncConversations
+    kv: AsyncKeyValues
+    graph: AsyncGraph
+    files: AsyncFiles
+    memories: AsyncMemories
+    accounts: AsyncAccounts
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        api_key: str | None = None,
+        secure: bool = False,
+        timeout: float = 30.0,
+        retries: int = 4,
+        default_user: str | None = None,
+        root_certificates: bytes | None = None,
+    ) -> None:
+        """Makes a client; nothing is sent yet.
+
+        Args:
+            address: "host:port", "http://…" or "https://…", or a gRPC target.
+            api_key: sent with each call. Default: the environment's MNEMA_API_KEY.
+            secure: encrypts with TLS; https:// and root_certificates do too.
+            timeout: seconds that a call may take, retries included: above 0.
+            retries: how often a call is made again at most; 0: never.
+            default_user: whose graph it is where neither the arguments nor a USER node tell.
+            root_certificates: PEM of the authorities to trust instead of the system's.
+
+        Raises:
+            ValueError: an argument is malformed or out of its range.
+        """
+        if not timeout > 0:
+            raise ValueError(f"timeout is {timeout}: it must be above 0 seconds")
+        if retries < 0:
+            raise ValueError(f"retries is {retries}: it must be 0 or more")
+        where = endpoint(address, api_key, secure, root_certificates)
+        self._use(AsyncCaller(AsyncConnection(where), timeout, retries, default_user))
+
+    def with_timeout(self, timeout: float) -> "AsyncMnema":
+        """This client with another timeout, in seconds, over the same connection.
+
+        Closing either closes both.
+
+        Example:
+            async with AsyncMnema() as nm:
+                print(await nm.with_timeout(2).recall("alice", "work"))
+        """
+        if not timeout > 0:
+            raise ValueError(f"timeout is {timeout}: it must be above 0 seconds")
+        other = object.__new__(type(self))
+        other._use(self._caller.with_timeout(timeout))
+        return other
+
+    def _use(self, caller: AsyncCaller) -> None:
+        self._caller = caller
+        self.conversations = AsyncConversations(caller)
+        self.kv = AsyncKeyValues(caller)
+        self.graph = AsyncGraph(caller)
+        self.files = AsyncFiles(caller)
+        self.memories = AsyncMemories(caller)
+        self.accounts = AsyncAccounts(caller)
+
+    async def close(self) -> None:
+        """Waits for digests in the background, then closes the connection. May come twice."""
+        await self._caller.connection.close()
+
+    async def __aenter__(self) -> "AsyncMnema":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"AsyncMnema({self._caller.connection.endpoint.target!r})"

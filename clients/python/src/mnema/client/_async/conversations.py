@@ -1,0 +1,157 @@
+"""Sessions and their messages."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+from mnema.client._async.calls import AsyncCaller, take
+from mnema.client._async.intake import AsyncIntake
+from mnema.client._convert.json_values import struct_of
+from mnema.client._convert.messages import message_of, session_of
+from mnema.client._convert.names import EXTRACTION_STATES
+from mnema.client.models import ConversationMessage, ConversationSession
+from mnema.client.results import NewMessage
+from mnema.v1 import conversation_service_pb2 as pb
+from mnema.v1.conversation_service_pb2_grpc import ConversationServiceStub
+
+_UNEXTRACTED = ("pending", "running", "failed")  # in the order in which messages pass them
+
+
+class AsyncConversations(AsyncIntake):
+    """Conversations: `nm.conversations`."""
+
+    def __init__(self, caller: AsyncCaller) -> None:
+        self._caller = caller
+
+    async def add_messages_batch(
+        self,
+        user_id: str,
+        messages: Sequence[NewMessage | Mapping[str, Any]],
+        session_id: str | None = None,
+    ) -> tuple[str, list[str]]:
+        """Stores many messages, all or none; the session's id and theirs. See `ingest_batch`.
+
+        Example:
+            async with AsyncMnema() as nm:
+                session_id, msg_ids = await nm.conversations.add_messages_batch(
+                    "alice", messages=[{"role": "user", "content": "I moved to Zurich"}]
+                )
+        """
+        return await self.ingest_batch(user_id, messages, session_id)
+
+    async def get_session_messages(
+        self, user_id: str, session_id: str, limit: int = 100, offset: int = 0
+    ) -> list[ConversationMessage]:
+        """Lists a session's messages, the oldest first.
+
+        Args:
+            user_id: whose session it is.
+            session_id: the session. One that does not exist has no messages.
+            limit: how many at most.
+            offset: how many to leave out at the start. To read a long session through, take
+                `iter_messages`: it reads nothing twice.
+        """
+        if offset < 0:
+            raise ValueError(f"offset is {offset}: it must be 0 or more")
+        reach = offset + limit if limit else 0
+        messages = await take(self._messages(user_id, session_id, None, reach), reach)
+        return messages[offset:]
+
+    async def get_unextracted_messages(
+        self, user_id: str, session_id: str | None = None, limit: int = 100
+    ) -> list[ConversationMessage]:
+        """Lists messages that are not in memory yet, the oldest first: waiting, or failed."""
+        found: dict[str, ConversationMessage] = {}
+        for state in _UNEXTRACTED:
+            messages = self._messages(user_id, session_id, state, limit)
+            # A message may pass on while we look: the later look knows more.
+            found.update({each.id: each for each in await take(messages, limit)})
+        return sorted(found.values(), key=attrgetter("created_at", "id"))[:limit]
+
+    def iter_messages(
+        self, user_id: str, session_id: str | None = None
+    ) -> AsyncGenerator[ConversationMessage]:
+        """Iterates over messages in the order they were stored: of one session, or of all."""
+        return self._messages(user_id, session_id, None, None)
+
+    async def get_message(self, user_id: str, message_id: str) -> ConversationMessage:
+        """Gets one message.
+
+        Raises:
+            NotFound: the user has none of that id.
+        """
+        stub = self._caller.stub(ConversationServiceStub)
+        request = pb.GetMessageRequest(user_id=user_id, message_id=message_id)
+        return message_of((await self._caller.read(stub.GetMessage, request)).message)
+
+    async def create_session(
+        self,
+        user_id: str,
+        session_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ConversationSession:
+        """Opens a session ahead of its first message; `ingest` would open it too.
+
+        Args:
+            user_id: whose it is.
+            session_id: at most 256 characters. Default: a new UUID.
+            metadata: your own data about it: JSON of at most 16 KiB.
+
+        Raises:
+            AlreadyExists: the user has one of that id.
+        """
+        stub = self._caller.stub(ConversationServiceStub)
+        request = pb.CreateSessionRequest(
+            user_id=user_id, session_id=session_id or "", metadata=struct_of(metadata)
+        )
+        return session_of((await self._caller.write(stub.CreateSession, request)).session)
+
+    async def get_session(self, user_id: str, session_id: str) -> ConversationSession:
+        """Gets one session.
+
+        Raises:
+            NotFound: the user has none of that id.
+        """
+        stub = self._caller.stub(ConversationServiceStub)
+        request = pb.GetSessionRequest(user_id=user_id, session_id=session_id)
+        return session_of((await self._caller.read(stub.GetSession, request)).session)
+
+    async def close_session(self, user_id: str, session_id: str) -> ConversationSession:
+        """Closes a session: it takes no more messages, and what it holds is extracted now.
+
+        Closing a closed session changes nothing.
+
+        Raises:
+            NotFound: the user has none of that id.
+        """
+        stub = self._caller.stub(ConversationServiceStub)
+        request = pb.CloseSessionRequest(user_id=user_id, session_id=session_id)
+        return session_of((await self._caller.once(stub.CloseSession, request)).session)
+
+    async def list_sessions(self, user_id: str, limit: int = 10) -> list[ConversationSession]:
+        """Lists a user's sessions, the one with the newest message first."""
+        return await take(self._sessions(user_id, limit), limit)
+
+    def iter_sessions(self, user_id: str) -> AsyncGenerator[ConversationSession]:
+        """Iterates over all of a user's sessions, as `list_sessions`."""
+        return self._sessions(user_id, None)
+
+    async def _sessions(
+        self, user_id: str, limit: int | None
+    ) -> AsyncGenerator[ConversationSession]:
+        stub = self._caller.stub(ConversationServiceStub)
+        request = pb.ListSessionsRequest(user_id=user_id)
+        async for page in self._caller.pages(stub.ListSessions, request, limit):
+            for session in page.sessions:
+                yield session_of(session)
+
+    async def _messages(
+        self, user_id: str, session_id: str | None, state: str | None, limit: int | None
+    ) -> AsyncGenerator[ConversationMessage]:
+        request = pb.ListMessagesRequest(user_id=user_id, session_id=session_id or "")
+        if state is not None:
+            request.extraction_state = EXTRACTION_STATES.number(state)
+        stub = self._caller.stub(ConversationServiceStub)
+        async for page in self._caller.pages(stub.ListMessages, request, limit):
+            for message in page.messages:
+                yield message_of(message)

@@ -1,0 +1,107 @@
+"""What differs between the two clients: gRPC's asyncio side, sleeping, threads, tasks.
+
+Written by hand on both sides: `_sync/transport.py` has the same names.
+"""
+
+from __future__ import annotations  # gRPC's classes are generic for type checkers only
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import TypeVar, cast
+
+import grpc
+from grpc import aio
+
+from mnema.client._endpoint import Endpoint
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Metadata = tuple[tuple[str, str], ...]
+
+log = logging.getLogger("mnema.client")
+
+sleep = asyncio.sleep
+in_thread = asyncio.to_thread
+"""Runs what blocks (reading and writing files) beside the event loop."""
+
+
+def open_channel(endpoint: Endpoint) -> grpc.Channel:
+    """A channel of grpc.aio, under the type of the other one: stubs are typed alike then."""
+    channel = (
+        aio.secure_channel(
+            endpoint.target,
+            grpc.ssl_channel_credentials(endpoint.root_certificates),
+            options=endpoint.options,
+        )
+        if endpoint.secure
+        else aio.insecure_channel(endpoint.target, options=endpoint.options)
+    )
+    return cast(grpc.Channel, channel)
+
+
+async def close_channel(channel: grpc.Channel) -> None:
+    """Ends the channel and the calls that still run on it."""
+    await cast(aio.Channel, channel).close()
+
+
+async def unary(
+    method: grpc.UnaryUnaryMultiCallable[Request, Response],
+    request: Request,
+    timeout: float,
+    metadata: Metadata,
+) -> Response:
+    """One request, one answer."""
+    call = cast("aio.UnaryUnaryMultiCallable[Request, Response]", method)
+    return await call(request, timeout=timeout, metadata=aio.Metadata(*metadata))
+
+
+async def upload(
+    method: grpc.StreamUnaryMultiCallable[Request, Response],
+    requests: AsyncIterator[Request],
+    timeout: float,
+    metadata: Metadata,
+) -> Response:
+    """A stream of requests, one answer."""
+    call = cast("aio.StreamUnaryMultiCallable[Request, Response]", method)
+    return await call(requests, timeout=timeout, metadata=aio.Metadata(*metadata))
+
+
+async def download(
+    method: grpc.UnaryStreamMultiCallable[Request, Response],
+    request: Request,
+    timeout: float,
+    metadata: Metadata,
+) -> AsyncGenerator[Response]:
+    """One request, a stream of answers; a reader who stops early ends the call."""
+    call = cast("aio.UnaryStreamMultiCallable[Request, Response]", method)
+    answers = call(request, timeout=timeout, metadata=aio.Metadata(*metadata))
+    try:
+        async for answer in answers:
+            yield answer
+    finally:
+        answers.cancel()
+
+
+class Background:
+    """Calls that nobody waits for. They run as tasks; what fails is logged."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Callable[[], Awaitable[object]], name: str) -> None:
+        """Begins `work` and returns."""
+        task = asyncio.create_task(_logged(work, name), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Waits for what still runs; each call has its own deadline."""
+        await asyncio.gather(*self._tasks)
+
+
+async def _logged(work: Callable[[], Awaitable[object]], name: str) -> None:
+    try:
+        await work()
+    except Exception:  # the root of the task: nobody above could see it
+        log.exception("%s failed", name)

@@ -1,0 +1,1 @@
+"""Protobuf messages to what callers see, and back. Shared by both clients."""

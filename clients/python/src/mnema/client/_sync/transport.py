@@ -1,0 +1,107 @@
+"""What differs between the two clients: gRPC's blocking side, sleeping, threads.
+
+Written by hand on both sides: `_async/transport.py` has the same names.
+"""
+
+from __future__ import annotations  # gRPC's classes are generic for type checkers only
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import ParamSpec, TypeVar
+
+import grpc
+
+from mnema.client._endpoint import Endpoint
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Parameters = ParamSpec("Parameters")
+Metadata = tuple[tuple[str, str], ...]
+
+log = logging.getLogger("mnema.client")
+
+sleep = time.sleep
+
+
+def in_thread(
+    function: Callable[Parameters, Response],
+    *args: Parameters.args,
+    **kwargs: Parameters.kwargs,
+) -> Response:
+    """Runs what blocks right here: this side blocks anyway."""
+    return function(*args, **kwargs)
+
+
+def open_channel(endpoint: Endpoint) -> grpc.Channel:
+    """A channel; safe to use from many threads."""
+    if endpoint.secure:
+        credentials = grpc.ssl_channel_credentials(endpoint.root_certificates)
+        return grpc.secure_channel(endpoint.target, credentials, options=endpoint.options)
+    return grpc.insecure_channel(endpoint.target, options=endpoint.options)
+
+
+def close_channel(channel: grpc.Channel) -> None:
+    """Ends the channel and the calls that still run on it."""
+    channel.close()
+
+
+def unary(
+    method: grpc.UnaryUnaryMultiCallable[Request, Response],
+    request: Request,
+    timeout: float,
+    metadata: Metadata,
+) -> Response:
+    """One request, one answer."""
+    return method(request, timeout=timeout, metadata=metadata)
+
+
+def upload(
+    method: grpc.StreamUnaryMultiCallable[Request, Response],
+    requests: Iterator[Request],
+    timeout: float,
+    metadata: Metadata,
+) -> Response:
+    """A stream of requests, one answer."""
+    return method(requests, timeout=timeout, metadata=metadata)
+
+
+def download(
+    method: grpc.UnaryStreamMultiCallable[Request, Response],
+    request: Request,
+    timeout: float,
+    metadata: Metadata,
+) -> Generator[Response]:
+    """One request, a stream of answers; a reader who stops early ends the call."""
+    answers = method(request, timeout=timeout, metadata=metadata)
+    try:
+        yield from answers
+    finally:
+        answers.cancel()
+
+
+class Background:
+    """Calls that nobody waits for. Each runs in a thread; what fails is logged."""
+
+    def __init__(self) -> None:
+        self._threads: set[threading.Thread] = set()
+
+    def start(self, work: Callable[[], object], name: str) -> None:
+        """Begins `work` and returns."""
+        self._threads = {each for each in self._threads if each.is_alive()}
+        thread = threading.Thread(target=_logged, args=(work, name), name=name, daemon=True)
+        self._threads.add(thread)
+        thread.start()
+
+    def finish(self) -> None:
+        """Waits for what still runs; each call has its own deadline."""
+        for thread in self._threads:
+            thread.join()
+
+
+def _logged(work: Callable[[], object], name: str) -> None:
+    try:
+        work()
+    except Exception:  # the root of the thread: nobody above could see it
+        log.exception("%s failed", name)

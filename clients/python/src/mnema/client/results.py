@@ -1,0 +1,244 @@
+"""What calls return, where it is plain dicts and lists: recall, search and digest.
+
+Times in them are aware datetimes in UTC.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal, TypedDict, TypeVar
+
+Hit = TypeVar("Hit")
+
+
+class Relevance(TypedDict):
+    """How well something fits a query by words and by meaning."""
+
+    rrf: float
+    """The two ranks below, fused: 0 to 1."""
+    vector_similarity: float | None
+    """Cosine: -1 to 1. None: found by words alone."""
+    vector_rank: int | None
+    bm25: float | None
+    """Above 0, comparable within one answer only. None: no word in common."""
+    bm25_rank: int | None
+
+
+class ScoreFactors(Relevance):
+    """What a score is made of: score = rrf × recency × importance × graph_boost."""
+
+    recency: float
+    """0 to 1."""
+    importance: float
+    """0.1 to 1; 0.5 where no importance is known."""
+    graph_boost: float
+    """1 to 2."""
+
+
+class EmotionDict(TypedDict):
+    """An emotion as it was expressed."""
+
+    valence: float
+    arousal: float
+    label: str
+
+
+class MemoryResult(TypedDict):
+    """A memory with its score."""
+
+    id: str
+    content: str
+    memory_type: str
+    metadata: dict[str, Any]
+    """The caller's own, and over it "importance" (1 to 10) and "emotion" where they are known."""
+    score: float
+    factors: ScoreFactors
+    source_message_ids: list[str]
+    event_at: datetime | None
+    created_at: datetime
+    confidence: float | None
+    category: str | None
+    tags: list[str]
+
+
+class ConversationResult(TypedDict):
+    """A message with its score."""
+
+    id: str
+    content: str
+    role: str
+    speaker: str | None
+    session_id: str
+    said_at: datetime | None
+    metadata: dict[str, Any]
+    score: float
+    factors: ScoreFactors
+    source_message_ids: list[str]
+
+
+class GraphResult(TypedDict):
+    """A fact of the graph."""
+
+    id: str
+    subject: str
+    relation: str
+    object: str
+    content: str
+    confidence: float | None
+    valid_from: datetime | None
+    valid_to: datetime | None
+    source_message_ids: list[str]
+    matched_ends: int
+    """How many of its two ends the query names."""
+
+
+class MergedResult(TypedDict, total=False):
+    """One result of all sources. Has these keys always, and those of its source besides."""
+
+    content: str
+    source: Literal["vector", "graph", "conversation"]
+    score: float
+    id: str
+    source_message_ids: list[str]
+    event_at: datetime | None
+    factors: ScoreFactors | None
+    """None for facts of the graph."""
+    memory_type: str
+    metadata: dict[str, Any]
+    subject: str
+    relation: str
+    object: str
+    role: str
+    speaker: str | None
+    session_id: str
+    said_at: datetime | None
+
+
+class DegradedArm(TypedDict):
+    """A part that is missing from an answer."""
+
+    arm: str
+    """"vector", "embedding", "graph" or "profile"."""
+    reason: str
+
+
+class RecallResult(TypedDict):
+    """What is remembered."""
+
+    vector_results: list[MemoryResult]
+    conversation_results: list[ConversationResult]
+    graph_results: list[GraphResult]
+    graph_context: list[str]
+    """The facts as text for a prompt: "alice -> WORKS_AT -> google"."""
+    user_profile: dict[str, Any]
+    merged: list[MergedResult]
+    """All sources in one list, the best first."""
+    degraded: bool
+    """Whether a part is missing."""
+    degraded_arms: list[DegradedArm]
+
+
+class SearchHit(TypedDict, total=False):
+    """One thing that a search found: "kind" says which keys it has."""
+
+    kind: Literal["memory", "message", "chunk"]
+    id: str
+    content: str
+    score: float
+    """factors["rrf"]: 0 to 1."""
+    factors: Relevance
+    memory_type: str
+    metadata: dict[str, Any]
+    source_message_ids: list[str]
+    event_at: datetime | None
+    created_at: datetime
+    confidence: float | None
+    category: str | None
+    tags: list[str]
+    role: str
+    speaker: str | None
+    session_id: str
+    said_at: datetime | None
+    file_id: str
+    filename: str
+    position: int
+    start_offset: int
+    end_offset: int
+    page: int | None
+
+
+class SearchResults(list[Hit]):
+    """What a search found, the best first; says when it could not look everywhere."""
+
+    def __init__(self, hits: Iterable[Hit], degraded: bool, degraded_reason: str = "") -> None:
+        super().__init__(hits)
+        self.degraded = degraded
+        """Whether only words could be searched, not meaning (or the other way round)."""
+        self.degraded_reason = degraded_reason
+
+
+class InsightDict(TypedDict):
+    """A conclusion drawn from memories."""
+
+    id: str
+    content: str
+    category: str
+    """"pattern" (something that recurs) or "summary" (what a time was about)."""
+    source_memory_ids: list[str]
+
+
+class EmotionCount(TypedDict):
+    """How often an emotion was met."""
+
+    label: str
+    count: int
+
+
+class EmotionProfile(TypedDict):
+    """A user's emotions of late and over the long run, as far as they were expressed."""
+
+    latest_state: str | None
+    """The recent state in words; None before the first digest."""
+    latest_state_period: str | None
+    """The ISO week that it speaks of, such as "2026-W47"."""
+    latest_state_valence: float
+    latest_state_arousal: float
+    latest_state_updated_at: datetime | None
+    valence_avg: float
+    """-1 to 1."""
+    arousal_avg: float
+    """0 to 1."""
+    dominant_emotions: list[EmotionCount]
+    """The commonest first."""
+    emotion_triggers: list[str]
+    source_count: int
+    last_reflected_at: datetime | None
+
+
+class DigestResult(TypedDict):
+    """What a digest found."""
+
+    insights_generated: int
+    insights: list[InsightDict]
+    emotion_profile: EmotionProfile
+    memories_analyzed: int
+
+
+class KeyValueItem(TypedDict):
+    """One value under its key."""
+
+    key: str
+    value: Any
+
+
+class _Said(TypedDict):
+    role: str
+    content: str
+
+
+class NewMessage(_Said, total=False):
+    """One message of a batch: role and content, and what else is known."""
+
+    speaker: str
+    said_at: datetime
+    metadata: Mapping[str, Any]
+    session_id: str
