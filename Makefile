@@ -10,6 +10,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 STAMP := $(VENV)/.installed
 NODE_STAMP := node_modules/.installed
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url \
+	--no-emit-package mnema-client --no-header --python-version 3.11
 
 .PHONY: help setup demo up test lint format protos lock bench clean
 
@@ -47,9 +49,9 @@ format: setup ## Format the code
 protos: setup ## Generate the Python stubs from protos/
 	@tools/protos
 
-lock: setup ## Resolve the dependencies anew into requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url \
-		--no-emit-package mnema-client --no-header --python-version 3.11 --upgrade -o requirements.lock
+lock: setup ## Resolve the dependencies anew into requirements.lock and requirements.runtime.lock
+	@$(LOCK) --upgrade --extra embedded --group dev -o requirements.lock
+	@$(LOCK) --constraints requirements.lock -o requirements.runtime.lock
 
 bench: setup ## Measure quality, latency and throughput
 	@$(BIN)/python -m bench

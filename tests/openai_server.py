@@ -146,7 +146,9 @@ class OpenAiServer:
         dimension: int = 384,
         refused: Iterable[str] = (),
         model: str = "test-model",
+        port: int = 0,
     ) -> None:
+        """`port` 0 takes a free one; a given one, to come back where an earlier server was."""
         self.answer: Answer = answer or canned_extraction
         self.dimension = dimension
         self.refused = frozenset(refused)
@@ -155,7 +157,7 @@ class OpenAiServer:
         self._scripts: dict[str, deque[Behaviour]] = {"chat": deque(), "embeddings": deque()}
         self._lock = threading.Lock()
         self.closing = threading.Event()
-        self._http = _Http(("127.0.0.1", 0), _Handler)
+        self._http = _Http(("127.0.0.1", port), _Handler)
         self._http.owner = self
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
@@ -177,7 +179,12 @@ class OpenAiServer:
     @property
     def base_url(self) -> str:
         """What a client takes as base_url ("http://127.0.0.1:PORT/v1")."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._http.server_port
 
     def script(self, *behaviours: Behaviour, kind: Kind = "chat") -> None:
         """Queue what the next calls get, one each."""
@@ -234,6 +241,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_error(404, "no such path")
 
     def do_POST(self) -> None:
+        if self._owner.closing.is_set():  # a connection that was kept open has outlived the server
+            self.close_connection = True
+            return
         length = int(self.headers.get("content-length", "0"))
         body = json.loads(self.rfile.read(length) or b"{}")
         headers = {name.lower(): value for name, value in self.headers.items()}

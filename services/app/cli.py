@@ -16,11 +16,10 @@ from services.app.demo.run import run as run_demo
 from services.app.local_stack import DEFAULT_PORT
 from services.app.prepare import OWNER_DSN, prepare
 from services.app.serve import serve as serve_targets
-from services.app.settings import Settings
+from services.app.settings import Settings, misspelt_variables
 from services.app.targets import TARGETS
 from services.embedded.failures import EmbeddedError
 from services.runtime.auth import KeyKind
-from services.runtime.config import unknown_variables
 from services.runtime.database import Database
 from services.runtime.errors import MnemaError
 from services.runtime.ids import TenantId
@@ -164,7 +163,7 @@ def _home(given: Path | None) -> Path:
 
 
 def _settings() -> Settings:
-    if misspelt := unknown_variables(Settings, os.environ):
+    if misspelt := misspelt_variables(os.environ):
         err.print(f"[red]no such settings:[/] {', '.join(misspelt)}. `mnema config` lists all.")
         raise typer.Exit(2)
     return Settings()

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 from rich.console import Console
 from rich.markup import escape
-from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.syntax import Syntax
 from rich.table import Table
@@ -124,9 +123,12 @@ def welcome(stack: LocalStack, seconds: float) -> None:
         ("Python", "python", _python(stack)),
     ]
     for title, language, code in calls:
-        syntax = Syntax(code, language, background_color="default", word_wrap=True)
-        console.print(Panel(syntax, title=title, title_align="left", border_style="dim"))
-    console.print("[dim]Ctrl-C stops everything.[/]")
+        console.print(f"\n[dim]# {title}[/]")
+        # Neither a border nor line breaks of ours: what is marked and pasted must run.
+        shown = Syntax(code, language, background_color="default").highlight(code)
+        shown.rstrip()
+        console.print(shown, soft_wrap=True, highlight=False)
+    console.print("\n[dim]Ctrl-C stops everything.[/]")
 
 
 def print_settings(settings: Settings) -> None:

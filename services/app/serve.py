@@ -7,9 +7,8 @@ nor other targets, so a process stays small.
 import os
 import sys
 
-from services.app.settings import Settings
+from services.app.settings import Settings, misspelt_variables
 from services.app.targets import PUBLIC_SERVICES, TARGETS, builder_of, import_stubs
-from services.runtime.config import unknown_variables
 from services.runtime.server import run_target
 
 
@@ -26,7 +25,7 @@ def main() -> int:
     if not names or wrong:
         print(f"give targets among: {', '.join(TARGETS)}", file=sys.stderr)
         return 2
-    if misspelt := unknown_variables(Settings, os.environ):
+    if misspelt := misspelt_variables(os.environ):
         print(f"no such settings: {', '.join(misspelt)}", file=sys.stderr)
         return 2
     return serve(names, Settings())

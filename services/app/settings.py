@@ -1,5 +1,6 @@
 """All settings of Mnema: what every target shares, and the providers'."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import Field
@@ -7,7 +8,18 @@ from pydantic import Field
 from services.providers.embeddings.settings import EmbeddingSettings
 from services.providers.llm.settings import LlmSettings
 from services.providers.objects.settings import ObjectSettings
-from services.runtime.config import RuntimeSettings
+from services.runtime.config import RuntimeSettings, unknown_variables
+
+# Variables of the same prefix that are no settings of a server: the tables' owner for migrations,
+# the port of `mnema up`, the Python client's key.
+OTHER_VARIABLES = frozenset({"MNEMA_OWNER_DSN", "MNEMA_PORT", "MNEMA_API_KEY"})
+
+
+def misspelt_variables(environment: Iterable[str]) -> tuple[str, ...]:
+    """The MNEMA_ variables that set nothing: most likely misspelt."""
+    return tuple(
+        name for name in unknown_variables(Settings, environment) if name not in OTHER_VARIABLES
+    )
 
 
 class Settings(RuntimeSettings):

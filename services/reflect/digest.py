@@ -26,7 +26,6 @@ log = structlog.get_logger("mnema.reflect")
 
 Vector = NDArray[np.floating[Any]]
 KNOWN_INSIGHTS = 20
-INSIGHT_IMPORTANCE = 8
 
 
 class Embedder(Protocol):
@@ -134,7 +133,7 @@ async def _remember(connection: Connection, user: User, thought: Thought) -> lis
         NewMemory(
             memory_type="insight",
             content=insight.content,
-            importance=INSIGHT_IMPORTANCE,
+            importance=insight.importance,
             slot=insight.slot,
             category=insight.category,
             source_memory_ids=insight.source_memory_ids,

@@ -18,6 +18,10 @@ Category = Literal["pattern", "summary"]
 # Seldom things do not make a pattern, and a short list is read where a long one is not.
 RECURRING = 3
 MOST_ENTITIES = 5
+TALKER_SHARE = 0.25
+# A rule's insight says less than the memories it rests on.
+RULE_IMPORTANCE = 4
+LLM_IMPORTANCE = 8
 MOST_PREFERENCES = 8
 # Each half of a time needs this many emotions before a turn of the mood means anything.
 EMOTIONS_A_HALF = 3
@@ -26,12 +30,16 @@ TURN = 0.3
 
 @dataclass(frozen=True, slots=True)
 class NewInsight:
-    """A conclusion. `slot` is what a later one of the same subject replaces; empty for an LLM's."""
+    """A conclusion. `slot` is what a later one of the same subject replaces, empty for an LLM's.
+
+    `importance` is 1 to 10.
+    """
 
     content: str
     category: Category
     source_memory_ids: tuple[UUID, ...]
     slot: str = ""
+    importance: int = RULE_IMPORTANCE
 
 
 def local_insights(memories: Sequence[DigestMemory]) -> list[NewInsight]:
@@ -45,8 +53,8 @@ def _recurring(memories: Sequence[DigestMemory]) -> Iterator[NewInsight]:
         for entity in dict.fromkeys(memory.entities):
             by_entity[entity].append(memory)
     often = [(name, about) for name, about in by_entity.items() if len(about) >= RECURRING]
-    # Whoever is in nearly every memory is the one whose memory it is, not a pattern.
-    often = [(name, about) for name, about in often if len(about) < 0.8 * len(memories)]
+    # Whoever is in a quarter of all memories is one of those who talk, not a pattern.
+    often = [(name, about) for name, about in often if len(about) <= TALKER_SHARE * len(memories)]
     often.sort(key=lambda pair: (-len(pair[1]), pair[0]))
     for name, about in often[:MOST_ENTITIES]:
         yield NewInsight(

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from services.providers.llm.answers import json_object
 from services.providers.llm.base import ChatMessage, Completion, MalformedAnswer, ResponseSchema
-from services.reflect.insights import NewInsight
+from services.reflect.insights import LLM_IMPORTANCE, NewInsight
 from services.storage.digests import DigestMemory
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -98,7 +98,7 @@ def read_insights(answer: Completion, memories: Sequence[DigestMemory]) -> list[
         if not all(0 <= number < len(memories) for number in each.memories):
             raise MalformedAnswer("an insight cites a memory that was not given", answer.text)
         sources = tuple(memories[number].memory_id for number in dict.fromkeys(each.memories))
-        insights.append(NewInsight(each.content, each.category, sources))
+        insights.append(NewInsight(each.content, each.category, sources, importance=LLM_IMPORTANCE))
     return insights
 
 

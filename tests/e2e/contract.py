@@ -99,11 +99,6 @@ def rpc(name: str) -> Rpc:
     return {each.name: each for each in public_rpcs()}[name]
 
 
-def unary_rpcs_over_rest() -> tuple[Rpc, ...]:
-    """Those with an HTTP form."""
-    return tuple(each for each in public_rpcs() if each.bindings)
-
-
 def json_of(message: Message) -> dict[str, Any]:
     """A message's JSON with the names that the contract has."""
     return json_format.MessageToDict(message, preserving_proto_field_name=True)

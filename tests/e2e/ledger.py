@@ -25,7 +25,7 @@ def settled(
     asked = {"user_id": user_id}
     until(
         lambda: gateway.call("IngestService.GetIngestStatus", asked, key),
-        lambda status: not status,  # all zero, and so left out
+        lambda status: not any(map(int, status.values())),
         seconds=seconds,
     )
     query = "SELECT entrypoint, status::text, attempts, execute_after::text FROM pgqueuer"

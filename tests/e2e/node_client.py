@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ SECONDS = 120
 
 def generate(folder: Path) -> Path:
     """Makes the program ready to run in `folder`; gives its main file."""
+    assert (CHECKOUT / "node_modules").is_dir(), "`npm ci` brings what this needs"
     shutil.copytree(CHECKOUT / "protos", folder / "protos")
     # Errors carry these; they belong to googleapis, not to our contracts.
     details = Path(error_details_pb2.__file__).with_name("error_details.proto")
@@ -34,7 +36,8 @@ def run(
     command: list[str], folder: Path = CHECKOUT, environment: Mapping[str, str] | None = None
 ) -> str:
     """Standard output of a program of node_modules, or of the system; fails with what it said."""
-    path = f"{CHECKOUT / 'node_modules' / '.bin'}{os.pathsep}{os.environ['PATH']}"
+    folders = (CHECKOUT / "node_modules" / ".bin", Path(sys.executable).parent)
+    path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
     done = subprocess.run(
         command,
         cwd=folder,

@@ -103,7 +103,7 @@ class _Seeding:
     def node(self, name: str) -> str:
         node = {
             "node_type": "NODE_TYPE_PERSON",
-            "node_id": f"{name.lower()}_{self.marker.lower()}",
+            "node_id": f"{name.lower()}_{self.marker[-8:]}",
             "name": name,
             "properties": {"note": self.marker},
         }

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
+import grpc
 import httpx
 import pytest
 from google.protobuf.message import Message
@@ -19,7 +20,6 @@ from tests.e2e.valid_requests import ADMIN_ONLY, valid_requests
 from tests.e2e.waiting import until
 from tests.e2e.wrongs import Path, Wrong, wrongs_of
 
-pytestmark = pytest.mark.feature("C")
 ALL = pytest.mark.parametrize("method", public_rpcs(), ids=str)
 OVER_REST = pytest.mark.parametrize(
     "method", [each for each in public_rpcs() if each.bindings], ids=str
@@ -184,10 +184,33 @@ def test_a_page_token_works_for_its_own_list_only(
 
 
 @pytest.mark.parametrize(
-    "body", [b"\xff\xfe", b'{"user_id": "\xc3("}', b"{", b'"text"', b"[]", b'{"content": 1}']
+    "body",
+    [
+        b"\xff\xfe",
+        b'{"user_id": "\xc3("}',
+        rb'{"content": "\ud800"}',
+        b"{",
+        b'"text"',
+        b"[]",
+        b'{"content": 1}',
+        b'{"metadata": %s1%s}' % (b'{"a": ' * 200, b"}" * 200),
+    ],
 )
 def test_a_body_that_is_no_json_of_the_request(gateway: Gateway, body: bytes) -> None:
     answer = _post(gateway, "/v1/ingest", body)
+    _expect(answer, 400, "INVALID_ARGUMENT", "MALFORMED_REQUEST")
+
+
+def test_a_path_that_is_no_text(gateway: Gateway) -> None:
+    headers = {"x-api-key": gateway.tenant.api_key}
+    answer = gateway.http.get("/v1/users/%C3%28/memories", headers=headers)
+    _expect(answer, 400, "INVALID_ARGUMENT", "MALFORMED_REQUEST")
+    assert failure_of_answer(answer).message == "the bytes are no message of this type"
+
+
+def test_a_body_that_names_another_user_than_the_path(gateway: Gateway, user_id: str) -> None:
+    body = b'{"user_id": "somebody else", "memory": {"content": "Hello"}}'
+    answer = _post(gateway, f"/v1/users/{user_id}/memories", body)
     _expect(answer, 400, "INVALID_ARGUMENT", "MALFORMED_REQUEST")
 
 
@@ -205,6 +228,17 @@ def test_an_unknown_path(gateway: Gateway, path: str) -> None:
 def test_the_wrong_verb(gateway: Gateway) -> None:
     answer = gateway.http.put("/v1/ingest", content=b"{}")
     _expect(answer, 404, "NOT_FOUND", "PATH_NOT_FOUND")
+
+
+def test_json_sent_to_a_grpc_method(gateway: Gateway) -> None:
+    path = rpc("IngestService.Ingest").path
+    _expect(_post(gateway, path, b"{}"), 404, "NOT_FOUND", "PATH_NOT_FOUND")
+
+
+def test_grpc_sent_to_a_rest_path(gateway: Gateway) -> None:
+    headers = {"content-type": "application/grpc", "x-api-key": gateway.tenant.api_key}
+    answer = gateway.http.post("/v1/ingest", content=bytes(5), headers=headers)
+    assert answer.headers["grpc-status"] == str(grpc.StatusCode.UNIMPLEMENTED.value[0])
 
 
 def test_bytes_that_are_no_message(gateway: Gateway, seeds: Seeds) -> None:

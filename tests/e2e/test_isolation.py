@@ -1,6 +1,7 @@
 """Nobody sees what is another's: every read RPC as a stranger, and the database's own wall."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,12 @@ WRITE_VERBS = (
     *("Create", "Add", "Set", "BatchSet", "Update", "Delete", "Ingest", "Upload"),
     *("Close", "Revoke", "Retry", "Digest", "Embed"),
 )
+
+
+def _is_paged(method: Rpc) -> bool:
+    return "page_token" in method.request.DESCRIPTOR.fields_by_name
+
+
 READS = [each for each in public_rpcs() if each.method.startswith(READ_VERBS)]
 OF_USERS = [each for each in READS if each.names_a_user]
 CHANGES = [
@@ -152,6 +159,44 @@ def test_strangers_change_nothing(
         _, answers = _tried(gateway, method, requests, key)
         assert not _leaks(answers, requests, alice)
     assert _everything(gateway, alice) == before
+
+
+@pytest.mark.parametrize("method", [each for each in OF_USERS if _is_paged(each)], ids=str)
+def test_a_page_token_opens_no_door(
+    gateway: Gateway, alice: Seeds, stranger: Tenant, bobs_key: str, method: Rpc
+) -> None:
+    requests: list[Any] = _requests(method, alice)
+    requests[0].page_size = 1
+    first = json_of(gateway.send(method, requests, alice.tenant.api_key)[0])
+    token = first.get("next_page_token") or "there is one page only"
+    requests[0].page_token = token
+    refused = gateway.failure(method, requests, stranger.api_key)
+    assert refused is not None
+    assert refused.reason == "PAGE_TOKEN_INVALID"
+    requests[0].user_id = "bob"
+    refused = gateway.failure(method, requests, bobs_key)
+    assert refused is not None
+    assert refused.reason == "PAGE_TOKEN_INVALID"
+
+
+def test_many_callers_at_once_are_kept_apart(
+    gateway: Gateway, alice: Seeds, stranger: Tenant, bobs_key: str
+) -> None:
+    """Calls share the services' database connections; what one sets must not stay for the next."""
+    method = rpc("VectorService.Search")
+    callers = (
+        (alice.tenant.api_key, alice, True),
+        (stranger.api_key, alice, False),
+        (bobs_key, replace(alice, user_id="bob"), False),
+    )
+
+    def ask(number: int) -> bool:
+        key, seeds, sees = callers[number % len(callers)]
+        requests = _requests(method, seeds)
+        return bool(_leaks(gateway.send(method, requests, key), requests, alice)) == sees
+
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(ask, range(240)))
 
 
 async def test_without_settings_the_services_role_sees_no_row(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.contract import rpc
+from tests.e2e.contract import rest_call, rpc
 from tests.e2e.failure import Failure, failure_of_answer
 from tests.e2e.gateway import Gateway
 from tests.e2e.waiting import until
@@ -146,6 +146,11 @@ def test_any_user_id_works_everywhere(gateway: Gateway, user: str) -> None:
     assert stored.status_code == 200, stored.text
     read = {"user_id": user, "namespace": "any/place", "key": user}
     assert gateway.call("KeyValueService.GetValue", read)["key_value"]["value"] == user
+
+    # A body may say once more what the path says.
+    path = rest_call(rpc("KeyValueService.SetValue").bindings[0], over_rest).path
+    again = gateway.http.put(path, json=over_rest, headers={"x-api-key": key})
+    assert again.status_code == 200, again.text
 
     memory = gateway.call(
         "MemoryService.AddMemory", {"user_id": user, "memory": {"content": "Likes tea."}}

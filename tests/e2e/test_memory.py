@@ -101,7 +101,7 @@ def test_a_score_can_be_worked_out_again(call: Call) -> None:
         product = relevance["rrf"] * factors["recency"] * factors["importance"]
         assert each["score"] == pytest.approx(product * factors["graph_boost"])
         ranks = [relevance.get(leg) for leg in ("vector_rank", "bm25_rank")]
-        fused = sum(1 / (60 + rank) for rank in ranks if rank) / (2 / 61)
+        fused = sum(1 / (1 + rank) for rank in ranks if rank)
         assert relevance["rrf"] == pytest.approx(fused)
         assert 1 <= factors["graph_boost"] <= 2
     for each in answer["vector_results"]:
@@ -261,6 +261,9 @@ def test_a_digest_finds_what_recurs_and_a_second_one_adds_nothing(call: Call) ->
             said_at=f"2026-03-0{day}T12:00:00Z")  # fmt: skip
         say(call, f"My boss shouted at me again about report {day}, I hate that job.",
             said_at=f"2026-03-0{day}T18:00:00Z")  # fmt: skip
+    for thing in ("lamp", "kettle", "carpet", "clock", "mirror", "shelf", "vase", "bench", "stove",
+                  "blanket", "teapot", "ladder"):  # fmt: skip
+        say(call, f"I bought a {thing} for the kitchen.", said_at="2026-03-02T08:00:00Z")
     settle(call)
     first = call("ReflectService.Digest", batch_size=200)
     assert first["memories_analyzed"] > 5

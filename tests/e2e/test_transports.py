@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +16,14 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from mnema.client import AsyncMnema, InvalidArgument, Mnema
 
+from services.app.local_stack import LocalStack
 from tests.e2e.contract import json_of, public_rpcs, rest_call, rpc
 from tests.e2e.failure import failure_of_answer
 from tests.e2e.gateway import Gateway
 from tests.e2e.main_job import MESSAGES, QUESTION, main_job
 from tests.e2e.node_client import generate, run, run_main_job
+from tests.e2e.waiting import until
 
-pytestmark = [pytest.mark.feature("X01"), pytest.mark.feature("X02")]
 REFLECTION = ("v1", "v1alpha")
 # Four pieces of an upload; of an image the header tells what it is.
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 13_000
@@ -34,12 +34,13 @@ def node_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return generate(tmp_path_factory.mktemp("node"))
 
 
+@pytest.mark.feature("X01")
 @pytest.mark.feature("N02")
 def test_grpc(gateway: Gateway, user_id: str) -> None:
     main_job(gateway.call, user_id)
 
 
-@pytest.mark.feature("M06")
+@pytest.mark.feature("X01")
 def test_rest(gateway: Gateway, user_id: str) -> None:
     def call(name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         answer = gateway.rest(rpc(name), fields, gateway.tenant.api_key)
@@ -49,7 +50,7 @@ def test_rest(gateway: Gateway, user_id: str) -> None:
     main_job(call, user_id)
 
 
-@pytest.mark.feature("M06")
+@pytest.mark.feature("X01")
 def test_curl(gateway: Gateway, user_id: str) -> None:
     def call(name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         wanted = rest_call(rpc(name).bindings[0], fields)
@@ -60,6 +61,28 @@ def test_curl(gateway: Gateway, user_id: str) -> None:
         return _json(run([*command, f"http://{gateway.address}{wanted.path}"]))
 
     main_job(call, user_id)
+
+
+@pytest.mark.feature("M06")
+def test_the_curl_lines_of_others_work(gateway: Gateway) -> None:
+    """No content type, and fields of theirs that ours has no use for."""
+
+    def curl(path: str, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        command = ["curl", "--silent", "--fail-with-body", "-X", "POST"]
+        command += [f"http://{gateway.address}{path}", "-H", f"X-API-Key: {key}"]
+        return _json(run([*command, "-d", json.dumps(body)]))
+
+    user = curl("/v1/users", gateway.tenant.api_key, {})
+    key, named = user["api_key"], {"user_id": user["id"]}
+    session = curl("/v1/sessions", key, named)["session"]
+    said = {"role": "user", "content": "I live in Austin now and love hiking."}
+    curl("/v1/ingest", key, {**named, "session_id": session["session_id"], **said})
+    until(
+        lambda: gateway.call("IngestService.GetIngestStatus", named),
+        lambda status: not any(int(count) for count in status.values()),
+    )
+    asked = {**named, "query": "where do I live?", "current_view_only": True}
+    assert "Austin" in curl("/v1/recall", key, asked)["merged"][0]["content"]
 
 
 @pytest.mark.feature("C")
@@ -89,6 +112,7 @@ def test_reflection_lists_every_service(gateway: Gateway, version: str) -> None:
     assert {each.service for each in public_rpcs()} <= listed
 
 
+@pytest.mark.feature("X01")
 def test_grpc_web(gateway: Gateway, user_id: str) -> None:
     """As a browser sends it: HTTP/1.1, one frame there, a frame and the trailers back."""
     with httpx.Client(base_url=f"http://{gateway.address}", timeout=30) as browser:
@@ -227,6 +251,21 @@ def test_a_request_id_comes_back(gateway: Gateway, user_id: str) -> None:
     assert answer.headers["x-request-id"] == mine
 
 
+def test_the_access_log_tells_the_call_and_not_what_was_asked(
+    gateway: Gateway, stack: LocalStack, user_id: str
+) -> None:
+    mine = str(uuid4())
+    headers = {"x-api-key": gateway.tenant.api_key, "x-request-id": mine}
+    path = f"/v1/users/{user_id}/kv/diary"
+    assert gateway.http.get(f"{path}?prefix=private", headers=headers).status_code == 200
+    log = stack.home / "logs" / "access.log"
+    lines = until(log.read_text, lambda text: mine in text).splitlines()
+    [line] = [json.loads(each) for each in lines if mine in each]
+    assert (line["path"], line["rpc"]) == (path, rpc("KeyValueService.ListValues").path)
+    assert "private" not in str(line)
+    assert gateway.tenant.api_key not in str(line)
+
+
 def test_an_unknown_method_over_grpc(gateway: Gateway) -> None:
     call = gateway.channel.unary_unary("/mnema.v1.RecallService/Forget", bytes, bytes)
     with pytest.raises(grpc.RpcError) as caught:
@@ -242,12 +281,6 @@ def test_the_same_error_in_grpc_web(gateway: Gateway) -> None:
     assert b"grpc-status:16" in trailers
     over_rest = gateway.http.post("/v1/recall", json={})
     assert failure_of_answer(over_rest).reason == "API_KEY_MISSING"
-
-
-def test_the_tools_are_there() -> None:
-    """So that a missing one is no riddle: `make setup` and `npm ci` bring them."""
-    assert shutil.which("node")
-    assert shutil.which("curl")
 
 
 def _json(text: str) -> dict[str, Any]:

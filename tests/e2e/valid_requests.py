@@ -68,7 +68,19 @@ def _memories(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
     spare = {**user, "memory_id": seeds.spare_memory_id}
     query = {**user, "query": "Who was happy about the hike in Lisbon?"}
     return {
-        "MemoryService.AddMemory": {**user, "memory": {**memory, "importance": 3}},
+        "MemoryService.AddMemory": {
+            **user,
+            "memory": {
+                **memory,
+                "importance": 3,
+                "confidence": 0.5,
+                "emotion": {"valence": -0.5, "arousal": 0.5, "label": "annoyed"},
+                "event_at": "2026-05-03T10:00:00Z",
+                "slot": "trains/platform",
+                "tags": ["travel"],
+                "metadata": {"seen": True},
+            },
+        },
         "MemoryService.GetMemory": {**user, "memory_id": seeds.memory_id},
         "MemoryService.ListMemories": {**user, "memory_types": ["MEMORY_TYPE_GENERAL"]},
         "MemoryService.UpdateMemory": {
@@ -102,13 +114,31 @@ def _graph(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
         "subject": {"node_type": PERSON, "name": "Olga"},
         "relation": "EDGE_TYPE_LIVES_IN",
         "object": {"node_type": "NODE_TYPE_LOCATION", "name": "Porto"},
+        "content": "Olga called Porto her favourite.",
         "confidence": 0.9,
+        "valid_from": "2026-05-03T10:00:00Z",
     }
-    edge = {"source": emma, "edge_type": "EDGE_TYPE_MET", "target": spare, "weight": 0.5}
+    favourite = {**triple, "relation": "EDGE_TYPE_CUSTOM", "custom_type": "favourite city"}
+    edge = {
+        "source": emma,
+        "edge_type": "EDGE_TYPE_MET",
+        "target": spare,
+        "weight": 0.5,
+        "confidence": 0.5,
+        "content": "They met in spring.",
+        "properties": {"place": "Porto"},
+        "valid_from": "2026-05-03T10:00:00Z",
+        "valid_to": "2026-05-04T10:00:00Z",
+    }
     return {
         "GraphService.CreateNode": {
             **user,
-            "node": {"node_type": PERSON, "node_id": f"n_{uuid4().hex[:8]}", "name": "Olga"},
+            "node": {
+                "node_type": PERSON,
+                "node_id": f"n_{uuid4().hex[:8]}",
+                "name": "Olga",
+                "properties": {"height": 170},
+            },
         },
         "GraphService.GetNode": {**user, **emma},
         "GraphService.ListNodes": {**user, "node_type": PERSON},
@@ -128,7 +158,7 @@ def _graph(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
         "GraphService.DeleteEdge": {**user, "edge_id": seeds.spare_edge_id},
         "GraphService.ListNeighbors": {**user, **emma, "edge_types": ["EDGE_TYPE_KNOWS"]},
         "GraphService.FindPaths": {**user, "source": emma, "target": noah, "limit": 3},
-        "GraphService.AddTriples": {**user, "triples": [triple]},
+        "GraphService.AddTriples": {**user, "triples": [triple, favourite]},
         "GraphService.FindFacts": {**user, "query": "Whom does Emma know?"},
     }
 

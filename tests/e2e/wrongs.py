@@ -104,6 +104,7 @@ def _inside(value: Any, path: Path) -> Iterator[Wrong]:
 
 def _of_field(message: Message, field: FieldDescriptor, path: Path) -> Iterator[Wrong]:
     if _is_map(field):
+        yield _with_too_many(field, path)
         return
     if field.is_repeated:
         yield _with_too_many(field, path)
@@ -195,7 +196,10 @@ def _with_too_many(field: FieldDescriptor, path: Path) -> Wrong:
 
     def make(request: Message) -> None:
         values = getattr(_holder(request, path), field.name)
-        if field.message_type is not None:
+        if _is_map(field):
+            for number in range(count):
+                values[str(number)].null_value = 0
+        elif field.message_type is not None:
             while len(values) < count:
                 values.add()
         elif field.type == FieldDescriptor.TYPE_STRING:
@@ -203,7 +207,6 @@ def _with_too_many(field: FieldDescriptor, path: Path) -> Wrong:
         else:
             values[:] = [1] * count
 
-    # As a query it would be longer than a path may be.
     return Wrong("too many", path, "TOO_MANY_ITEMS", make)
 
 

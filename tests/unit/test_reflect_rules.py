@@ -36,7 +36,7 @@ AFRAID = Emotion(-0.7, 0.8, "afraid")
 
 def test_who_recurs_is_a_pattern_that_cites_its_memories() -> None:
     about = [memory(f"Met Tomás, {day}", day, entities=("Tomás",)) for day in range(4)]
-    others = [memory(f"Other {day}", day) for day in range(10)]
+    others = [memory(f"Other {day}", day) for day in range(12)]
     insights = local_insights([*about, *others])
     assert [each.category for each in insights] == ["pattern"]
     assert insights[0].content == "Tomás comes up again and again: 4 memories in January 2026."

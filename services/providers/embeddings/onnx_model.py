@@ -1,8 +1,13 @@
 """An ONNX sentence model in this process: texts in, unit vectors out, blocking."""
 
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+
+# Memory stays on this machine: the library must send nothing anywhere, and reads this when loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
