@@ -1,7 +1,6 @@
 """Accounts: storage rows to contract messages."""
 
 from mnema.v1 import account_service_pb2 as pb
-
 from services.runtime.auth import KeyKind
 from services.runtime.errors import invalid
 from services.storage.accounts import KeyRow, TenantRow, UserRow

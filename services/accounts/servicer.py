@@ -7,9 +7,9 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 from grpc import aio
+
 from mnema.v1 import account_service_pb2 as pb
 from mnema.v1 import account_service_pb2_grpc
-
 from services.accounts import authority
 from services.accounts.convert import key_kind, key_message, tenant_message, user_message
 from services.runtime import context as request_context

@@ -4,8 +4,8 @@ from datetime import datetime
 from uuid import UUID
 
 from google.protobuf.message import Message
-from mnema.v1.types_pb2 import Edge, EdgeType, Node, NodeKey, NodeType
 
+from mnema.v1.types_pb2 import Edge, EdgeType, Node, NodeKey, NodeType
 from services.contract.convert_message import datetime_of, timestamp_of
 from services.contract.json_values import struct_of
 from services.storage import relations

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from mnema.v1 import types_pb2
 from mnema.v1.types_pb2 import MemoryType
-
 from services.contract.convert_message import datetime_of, timestamp_of
 from services.contract.json_values import struct_dict, struct_of
 from services.storage.memories import Emotion, MemoryRow, NewMemory

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from mnema.v1.types_pb2 import ExtractionState, Message
 
+from mnema.v1.types_pb2 import ExtractionState, Message
 from services.contract.json_values import struct_of
 from services.storage.messages import MessageRow
 

@@ -11,10 +11,10 @@ import grpc
 import numpy as np
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from mnema.v1.vector_service_pb2 import EmbedRequest
-from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
 from numpy.typing import NDArray
 
+from mnema.v1.vector_service_pb2 import EmbedRequest
+from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
 from services.runtime.errors import (
     DeadlineExceeded,
     FailedPrecondition,

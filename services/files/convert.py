@@ -8,7 +8,6 @@ from uuid import UUID
 
 from mnema.v1 import file_service_pb2 as pb
 from mnema.v1.vector_service_pb2 import ItemKind, SearchHit, SearchRequest
-
 from services.contract.convert_message import timestamp_of
 from services.contract.json_values import struct_dict, struct_of
 from services.files.description import Description

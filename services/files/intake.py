@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from mnema.v1.file_service_pb2 import File
-
 from services.contract.user import User
 from services.files.convert import file_message
 from services.files.description import Description

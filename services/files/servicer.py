@@ -7,9 +7,9 @@ from uuid import UUID
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.message import Message
 from grpc import aio
+
 from mnema.v1 import file_service_pb2 as pb
 from mnema.v1.file_service_pb2_grpc import FileServiceServicer
-
 from services.contract.user import User
 from services.files.convert import (
     cursor_of,

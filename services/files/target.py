@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol
 
-from mnema.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
-from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
 from pydantic import SecretStr
 
+from mnema.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
+from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
 from services.files.download import Downloads
 from services.files.intake import Intake
 from services.files.limits import FileLimits

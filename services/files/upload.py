@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from mnema.v1.file_service_pb2 import NewFile, UploadFileRequest
-
 from services.files.limits import FileLimits
 from services.files.text.document import MAX_FILE_BYTES
 from services.files.text.errors import FileTooLarge

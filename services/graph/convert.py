@@ -7,7 +7,6 @@ from uuid import UUID
 from mnema.v1 import graph_service_pb2 as pb
 from mnema.v1.types_pb2 import Edge, Node
 from mnema.v1.types_pb2 import NodeKey as NodeKeyMessage
-
 from services.contract.convert_graph import (
     edge_message,
     edge_type_name,

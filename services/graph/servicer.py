@@ -8,9 +8,9 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 from grpc import aio
+
 from mnema.v1 import graph_service_pb2 as pb
 from mnema.v1 import graph_service_pb2_grpc
-
 from services.contract.convert_graph import (
     edge_message,
     edge_type_name,

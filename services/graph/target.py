@@ -3,7 +3,6 @@
 from contextlib import AsyncExitStack
 
 from mnema.v1 import graph_service_pb2_grpc
-
 from services.graph.servicer import GraphServicer
 from services.runtime.config import RuntimeSettings
 from services.runtime.database import Database

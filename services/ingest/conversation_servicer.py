@@ -4,9 +4,9 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 from grpc import aio
+
 from mnema.v1 import conversation_service_pb2 as pb
 from mnema.v1.conversation_service_pb2_grpc import ConversationServiceServicer
-
 from services.contract.convert_message import message_of, state_name
 from services.contract.json_values import struct_dict
 from services.contract.user import User

@@ -7,10 +7,10 @@ from uuid import UUID
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from mnema.v1 import conversation_service_pb2 as conversation
 from mnema.v1 import ingest_service_pb2 as ingest
 from mnema.v1 import key_value_service_pb2 as kv
-
 from services.contract.convert_message import STATES, datetime_of, timestamp_of
 from services.contract.json_values import struct_dict, struct_of, value_of
 from services.ingest.intake import Said

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 from grpc import aio
+
 from mnema.v1 import ingest_service_pb2 as pb
 from mnema.v1.ingest_service_pb2_grpc import IngestServiceServicer
-
 from services.contract.convert_message import message_of, state_name
 from services.contract.user import User
 from services.ingest import convert

@@ -5,9 +5,9 @@ from typing import Any
 
 from google.protobuf.message import Message
 from grpc import aio
+
 from mnema.v1 import key_value_service_pb2 as pb
 from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceServicer
-
 from services.contract.json_values import python_of
 from services.contract.user import User
 from services.ingest import convert

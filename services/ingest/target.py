@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from mnema.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
 from mnema.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_to_server
 from mnema.v1.key_value_service_pb2_grpc import add_KeyValueServiceServicer_to_server
-
 from services.ingest.conversation_servicer import ConversationServicer
 from services.ingest.embedder import RpcEmbedder
 from services.ingest.embedding import EmbeddingJobs

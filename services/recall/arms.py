@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 import structlog
+
 from mnema.v1 import graph_service_pb2 as graph_pb
 from mnema.v1 import key_value_service_pb2 as kv_pb
 from mnema.v1 import recall_service_pb2 as pb
@@ -14,7 +15,6 @@ from mnema.v1 import vector_service_pb2 as vector_pb
 from mnema.v1.graph_service_pb2_grpc import GraphServiceStub
 from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceStub
 from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
-
 from services.runtime.channels import call_timeout
 from services.runtime.config import RecallSettings
 from services.runtime.errors import Unavailable

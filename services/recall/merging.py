@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from mnema.v1 import graph_service_pb2 as graph_pb
 from mnema.v1 import recall_service_pb2 as pb
 from mnema.v1 import types_pb2 as types
-
 from services.recall import scoring
 from services.recall.arms import DEFAULT_LIMIT, Found
 from services.text.terms import query_terms

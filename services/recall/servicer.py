@@ -2,9 +2,9 @@
 
 from google.protobuf.message import Message
 from grpc import aio
+
 from mnema.v1 import recall_service_pb2 as pb
 from mnema.v1 import recall_service_pb2_grpc
-
 from services.recall import merging
 from services.recall.accesses import AccessCounter
 from services.recall.arms import Arms

@@ -3,7 +3,6 @@
 from contextlib import AsyncExitStack
 
 from mnema.v1 import recall_service_pb2_grpc
-
 from services.recall.accesses import AccessCounter
 from services.recall.arms import Arms
 from services.recall.servicer import RecallServicer

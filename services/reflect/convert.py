@@ -4,7 +4,6 @@ from collections import Counter
 
 from mnema.v1 import reflect_service_pb2 as pb
 from mnema.v1 import types_pb2 as types
-
 from services.reflect.digest import Digested
 from services.storage.digests import EmotionProfileRow
 

@@ -2,9 +2,9 @@
 
 from google.protobuf.message import Message
 from grpc import aio
+
 from mnema.v1 import reflect_service_pb2 as pb
 from mnema.v1 import reflect_service_pb2_grpc
-
 from services.contract.user import User
 from services.reflect.convert import digest_response, profile_message
 from services.reflect.digest import Digester

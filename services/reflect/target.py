@@ -3,7 +3,6 @@
 from contextlib import AsyncExitStack
 
 from mnema.v1 import reflect_service_pb2_grpc
-
 from services.contract.embedder import VectorEmbedder
 from services.providers.llm.factory import create_llm
 from services.providers.llm.settings import LlmSettings

@@ -15,7 +15,7 @@ SQL = load("digests")
 
 @dataclass(frozen=True, slots=True)
 class DigestMemory:
-    """A memory as a digest reads it. `when` is its event time, or else when it was said or stored."""
+    """A memory as a digest reads it. `when`: its event time, or else when it was said."""
 
     item_id: UUID
     memory_id: UUID

@@ -7,6 +7,7 @@ from uuid import UUID
 import numpy as np
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from mnema.v1.memory_service_pb2 import ListMemoriesRequest
 from mnema.v1.vector_service_pb2 import (
     Chunk,
@@ -15,7 +16,6 @@ from mnema.v1.vector_service_pb2 import (
     SearchHit,
     SearchRequest,
 )
-
 from services.contract.convert_memory import memory_of, memory_type_names
 from services.contract.convert_message import datetime_of, message_of
 from services.providers.embeddings.base import Vector

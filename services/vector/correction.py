@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from mnema.v1 import types_pb2
-
 from services.contract.convert_memory import new_memory_of
 from services.runtime.errors import FieldViolation, InvalidArgument, invalid
 

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 from grpc import aio
+
 from mnema.v1 import memory_service_pb2 as pb
 from mnema.v1 import types_pb2
 from mnema.v1.memory_service_pb2_grpc import MemoryServiceServicer
-
 from services.contract.convert_memory import memory_of, new_memory_of
 from services.contract.convert_message import datetime_of
 from services.contract.user import User

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol
 
-from mnema.v1.memory_service_pb2_grpc import add_MemoryServiceServicer_to_server
-from mnema.v1.vector_service_pb2_grpc import add_VectorServiceServicer_to_server
 from pydantic import SecretStr
 
+from mnema.v1.memory_service_pb2_grpc import add_MemoryServiceServicer_to_server
+from mnema.v1.vector_service_pb2_grpc import add_VectorServiceServicer_to_server
 from services.providers.embeddings.base import EmbeddingProvider
 from services.providers.embeddings.factory import create_embedding_provider
 from services.providers.embeddings.settings import EmbeddingSettings

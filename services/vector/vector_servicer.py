@@ -2,6 +2,7 @@
 
 from google.protobuf.message import Message
 from grpc import aio
+
 from mnema.v1.vector_service_pb2 import (
     Embedding,
     EmbedRequest,
@@ -10,7 +11,6 @@ from mnema.v1.vector_service_pb2 import (
     SearchResponse,
 )
 from mnema.v1.vector_service_pb2_grpc import VectorServiceServicer
-
 from services.contract.user import User
 from services.providers.embeddings.base import EmbeddingProvider
 from services.runtime.database import Database

@@ -9,11 +9,12 @@ from functools import cache
 from typing import Any, cast
 from urllib.parse import quote
 
-import mnema.v1
 from google.api import annotations_pb2, field_behavior_pb2
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
+
+import mnema.v1
 
 _PLACE = re.compile(r"\{([a-z_.]+)\}")
 _VERBS = ("get", "put", "post", "delete", "patch")

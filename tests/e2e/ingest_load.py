@@ -63,7 +63,7 @@ class Persistent:
             try:
                 return self.gateway.call(name, fields)
             except grpc.RpcError as error:
-                passing = error.code() == grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]
+                passing = error.code() == grpc.StatusCode.UNAVAILABLE
                 if not passing or time.monotonic() > deadline:
                     raise
             self.repeated += 1

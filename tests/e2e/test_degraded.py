@@ -4,7 +4,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -85,12 +85,13 @@ def test_without_anything_to_search_the_call_fails_and_says_when_to_come_back(
     with _stopped(stack, "vector"), _stopped(stack, "graph"), _stopped(stack, "ingest"):
         with pytest.raises(grpc.RpcError) as raised:
             _recall(gateway)
-        failure = failure_of_call(raised.value)
+        error = cast(grpc.Call, raised.value)
+        failure = failure_of_call(error)
         assert (failure.code, failure.domain) == ("UNAVAILABLE", "mnema")
         assert failure.reason
         assert "vector" in failure.message
         assert "graph" in failure.message
-        assert 0 < _retry_delay(raised.value) <= 5
+        assert 0 < _retry_delay(error) <= 5
     until(lambda: _answers(gateway), bool, seconds=BACK_SECONDS)
     until(lambda: _recall(gateway), lambda answer: not answer["degraded"], seconds=BACK_SECONDS)
 
@@ -116,7 +117,7 @@ def _answers(gateway: Gateway) -> bool:
     try:
         _recall(gateway)
     except grpc.RpcError as error:
-        assert error.code() == grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]  # noqa: PT017
+        assert error.code() == grpc.StatusCode.UNAVAILABLE  # noqa: PT017
         return False
     return True
 
@@ -152,7 +153,7 @@ def _of_arm(answer: dict[str, Any]) -> dict[str, bool]:
     }
 
 
-def _retry_delay(error: grpc.RpcError) -> float:
+def _retry_delay(error: grpc.Call) -> float:
     """Seconds; -1 if the error does not say."""
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():

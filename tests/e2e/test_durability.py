@@ -146,10 +146,10 @@ def test_an_extraction_survives_one_worker_after_another(
         message = _ingest(gateway, user_id, "I work at Siemens.")
         for turn in range(1, 4):
             worker = held.start_worker()
-            until(held.asked, lambda asked, turn=turn: asked == turn, seconds=20)
+            held.wait_until_asked(turn)
             worker.kill()
         held.start_worker()
-        until(held.asked, lambda asked: asked == 4)
+        held.wait_until_asked(4)
         held.release()
         ledger.settled(stack, gateway, user_id)
         assert held.asked() == 4
@@ -162,10 +162,10 @@ def test_a_frozen_worker_that_comes_back_changes_nothing(
     with _held_extraction(stack) as held:
         message = _ingest(gateway, user_id, "I work at Siemens.")
         frozen = held.start_worker()
-        until(held.asked, lambda asked: asked == 1)
+        held.wait_until_asked(1)
         frozen.send_signal(signal.SIGSTOP)
         held.start_worker()
-        until(held.asked, lambda asked: asked == 2)  # taken from the one that is silent
+        held.wait_until_asked(2)  # taken from the one that is silent
         held.release()
         ledger.settled(stack, gateway, user_id)
         before = ledger.remembered(stack, ledger.owner(stack.tenant, user_id))
@@ -182,7 +182,7 @@ def test_a_worker_asked_to_stop_gives_its_job_back_at_once(
     with _held_extraction(stack, drain_seconds=0.2) as held:
         message = _ingest(gateway, user_id, "I work at Siemens.")
         first = held.start_worker()
-        until(held.asked, lambda asked: asked == 1)
+        held.wait_until_asked(1)
         first.send_signal(signal.SIGTERM)
         assert first.wait(20) == 0
         held.start_worker()
@@ -231,6 +231,10 @@ class Held:
     def asked(self) -> int:
         """How often the model was asked."""
         return self._server.count("chat")
+
+    def wait_until_asked(self, times: int) -> None:
+        """Returns when the model has been asked so often; a worker starts meanwhile."""
+        until(self.asked, lambda asked: asked == times, seconds=30)
 
     def release(self) -> None:
         """Answers, now and from now on."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import grpc
 import pytest
 
 from tests.e2e import ledger
-from tests.e2e.failure import Failure, failure_of_call
+from tests.e2e.contract import rpc
+from tests.e2e.failure import Failure
 from tests.e2e.gateway import Gateway
 from tests.e2e.llm_stack import ATTEMPTS, BACKOFF_SECONDS, DIMENSION, EMBEDDING_MODEL, LlmStack
 from tests.e2e.llm_stack import llm_stack as running_llm_stack
@@ -351,9 +351,10 @@ def _memories(gateway: Gateway, user_id: str) -> list[dict[str, Any]]:
 
 
 def _failure(gateway: Gateway, name: str, fields: dict[str, Any]) -> Failure:
-    with pytest.raises(grpc.RpcError) as raised:
-        gateway.call(name, fields)
-    return failure_of_call(raised.value)
+    method = rpc(name)
+    failure = gateway.failure(method, [method.request_of(fields)], gateway.tenant.api_key)
+    assert failure is not None
+    return failure
 
 
 def _strings(value: Any) -> list[str]:

@@ -14,8 +14,8 @@ import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
-from mnema.client import AsyncMnema, InvalidArgument, Mnema
 
+from mnema.client import AsyncMnema, InvalidArgument, Mnema
 from services.app.local_stack import LocalStack
 from tests.e2e.contract import json_of, public_rpcs, rest_call, rpc
 from tests.e2e.failure import failure_of_answer

@@ -13,6 +13,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
+
 from mnema.v1 import (  # noqa: F401 - registers every service in the descriptor pool
     account_service_pb2,
     conversation_service_pb2,

@@ -13,10 +13,10 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from mnema.v1 import file_service_pb2 as pb
-from mnema.v1.file_service_pb2_grpc import FileServiceStub
 from pydantic import SecretStr
 
+from mnema.v1 import file_service_pb2 as pb
+from mnema.v1.file_service_pb2_grpc import FileServiceStub
 from services.app.settings import Settings
 from services.app.worker import build_worker
 from services.files.limits import FileLimits

@@ -12,10 +12,10 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+
 from mnema.v1 import graph_service_pb2 as pb
 from mnema.v1 import graph_service_pb2_grpc
 from mnema.v1.types_pb2 import Edge, EdgeType, Node, NodeKey, NodeType
-
 from services.graph.target import build_graph
 from services.runtime.database import Database
 from tests.conftest import TestDatabase

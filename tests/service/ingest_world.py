@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+
 from mnema.v1 import (
     conversation_service_pb2_grpc,
     ingest_service_pb2_grpc,
@@ -25,7 +26,6 @@ from mnema.v1.vector_service_pb2_grpc import (
     VectorServiceServicer,
     add_VectorServiceServicer_to_server,
 )
-
 from services.ingest.extraction.model import (
     ConversationBatch,
     EntityRef,

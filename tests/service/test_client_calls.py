@@ -14,6 +14,7 @@ from uuid import UUID
 
 import grpc
 import pytest
+
 from mnema.client import (
     AsyncMnema,
     DeadlineExceeded,
@@ -36,7 +37,6 @@ from mnema.v1 import (
     reflect_service_pb2,
     types_pb2,
 )
-
 from tests.service.client_script import Failure, Hang, Script, scripted
 from tests.service.client_sides import Side
 

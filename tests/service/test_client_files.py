@@ -9,9 +9,9 @@ from typing import Any
 import grpc
 import pytest
 from google.api import httpbody_pb2
+
 from mnema.client import AsyncMnema, InvalidArgument, Mnema, NotFound, Unavailable
 from mnema.v1 import file_service_pb2
-
 from tests.service.client_script import Failure, Script, scripted
 from tests.service.client_sides import Side
 

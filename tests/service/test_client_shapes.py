@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from mnema.client import AsyncMnema, EdgeType, Mnema, NodeType
 from mnema.v1 import (
     account_service_pb2,
@@ -21,7 +22,6 @@ from mnema.v1 import (
     types_pb2,
     vector_service_pb2,
 )
-
 from tests.service.client_script import Script, scripted
 from tests.service.client_sides import Side
 

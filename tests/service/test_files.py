@@ -10,8 +10,8 @@ from uuid import uuid4
 import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
-from mnema.v1 import file_service_pb2 as pb
 
+from mnema.v1 import file_service_pb2 as pb
 from services.files.limits import FileLimits
 from services.files.text.document import MAX_FILE_BYTES
 from services.runtime.ids import owner_of

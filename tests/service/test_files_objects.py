@@ -10,10 +10,10 @@ from pathlib import Path
 import asyncpg
 import grpc
 import pytest
-from mnema.v1 import file_service_pb2 as pb
-from mnema.v1.file_service_pb2_grpc import FileServiceStub
 from moto.server import ThreadedMotoServer
 
+from mnema.v1 import file_service_pb2 as pb
+from mnema.v1.file_service_pb2_grpc import FileServiceStub
 from services.embedded.ports import free_ports
 from services.files.limits import FileLimits
 from services.storage import jobs

@@ -7,8 +7,8 @@ from typing import Any
 
 import grpc
 import pytest
-from mnema.v1 import file_service_pb2 as pb
 
+from mnema.v1 import file_service_pb2 as pb
 from tests.conftest import TestDatabase
 from tests.service.files_world import USER, World, files_world, refused, until
 from tests.service.vector_world import DOWN, vector_world

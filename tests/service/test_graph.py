@@ -9,9 +9,9 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from mnema.v1 import graph_service_pb2 as pb
 from mnema.v1.types_pb2 import Edge, EdgeType, Node, NodeType
-
 from tests.conftest import TestDatabase
 from tests.service.graph_world import (
     GraphCaller,

@@ -9,10 +9,10 @@ import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from mnema.v1 import conversation_service_pb2 as conversation_pb
 from mnema.v1 import ingest_service_pb2 as pb
 from mnema.v1.types_pb2 import ExtractionState
-
 from services.text.terms import analyze
 from tests.conftest import TestDatabase
 from tests.service.ingest_world import USER, World, a_world, reason_of

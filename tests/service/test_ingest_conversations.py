@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
+
 from mnema.v1 import conversation_service_pb2 as pb
 from mnema.v1 import ingest_service_pb2 as ingest_pb
 from mnema.v1.types_pb2 import ExtractionState
-
 from services.runtime.errors import Unavailable
 from tests.conftest import TestDatabase
 from tests.service.ingest_world import USER, ScriptedExtractor, World, a_world, reason_of

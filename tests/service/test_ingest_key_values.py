@@ -12,8 +12,8 @@ from google.protobuf.struct_pb2 import Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mnema.v1 import key_value_service_pb2 as pb
 
+from mnema.v1 import key_value_service_pb2 as pb
 from services.contract.json_values import python_of, value_of
 from tests.conftest import TestDatabase
 from tests.service.ingest_world import USER, World, a_world, reason_of

@@ -7,10 +7,10 @@ import grpc
 import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from mnema.v1 import memory_service_pb2 as memory_pb
 from mnema.v1 import vector_service_pb2 as pb
 from mnema.v1.types_pb2 import Memory, MemoryType
-
 from services.runtime.ids import new_id, owner_of
 from services.runtime.scope import Scope
 from services.storage import foundation, messages, sessions

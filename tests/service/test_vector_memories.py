@@ -10,9 +10,9 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from mnema.v1 import memory_service_pb2 as pb
 from mnema.v1.types_pb2 import Emotion, Memory, MemoryType
-
 from services.runtime.ids import owner_of
 from services.runtime.scope import Scope
 from services.storage.memory_accesses import count_accesses

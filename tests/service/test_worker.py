@@ -6,10 +6,10 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+
 from mnema.v1 import conversation_service_pb2 as conversation_pb
 from mnema.v1 import ingest_service_pb2 as pb
 from mnema.v1.types_pb2 import ExtractionState
-
 from services.providers.llm.base import MalformedAnswer
 from services.runtime.errors import ResourceExhausted, Unavailable
 from services.runtime.ids import OwnerId, new_id

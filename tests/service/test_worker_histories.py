@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from mnema.v1 import ingest_service_pb2 as pb
 
+from mnema.v1 import ingest_service_pb2 as pb
 from tests.conftest import TestDatabase
 from tests.service.ingest_world import USER, World, a_world
 

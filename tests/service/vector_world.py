@@ -11,10 +11,10 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from mnema.v1 import memory_service_pb2_grpc, vector_service_pb2_grpc
-from mnema.v1 import vector_service_pb2 as vector_pb
 from pydantic import SecretStr
 
+from mnema.v1 import memory_service_pb2_grpc, vector_service_pb2_grpc
+from mnema.v1 import vector_service_pb2 as vector_pb
 from services.app.settings import Settings
 from services.providers.embeddings.settings import EmbeddingSettings
 from services.runtime.config import DatabaseSettings, ServerSettings

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from pydantic import SecretStr
-from mnema.v1.account_service_pb2 import CreateTenantRequest, CreateTenantResponse
 
+from mnema.v1.account_service_pb2 import CreateTenantRequest, CreateTenantResponse
 from services.runtime.config import DatabaseSettings
 from services.runtime.database import Connection, Database, Scope
 from services.runtime.errors import RequestIdReused

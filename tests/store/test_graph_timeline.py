@@ -6,8 +6,8 @@ from itertools import permutations
 from uuid import uuid4
 
 import pytest
-from mnema.v1.types_pb2 import EdgeType, NodeType
 
+from mnema.v1.types_pb2 import EdgeType, NodeType
 from services.ingest.extraction import model
 from services.storage.graph import Statement, state
 from services.storage.graph_edges import Triple

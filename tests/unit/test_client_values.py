@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import mnema.client
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import mnema.client
 from mnema.client import EdgeType, NodeType, graph
 from mnema.client._convert.graph import acting_user
 from mnema.client._convert.json_values import python_of, value_of

@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 import structlog
 from google.rpc import error_details_pb2, status_pb2
-from mnema.v1 import error_reason_pb2, memory_service_pb2
 from pydantic import SecretStr, ValidationError
 
+from mnema.v1 import error_reason_pb2, memory_service_pb2
 from services.runtime import context, errors, logs
 from services.runtime.auth import CachedAuthenticator, Credentials, KeyRing, generate_key, hash_key
 from services.runtime.config import RuntimeSettings, TelemetrySettings, unknown_variables

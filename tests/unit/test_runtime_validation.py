@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import mnema.v1
 import pytest
 from google.protobuf import struct_pb2, timestamp_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+
+import mnema.v1
 from mnema.v1 import (
     file_service_pb2,
     graph_service_pb2,
@@ -22,7 +23,6 @@ from mnema.v1 import (
     types_pb2,
     vector_service_pb2,
 )
-
 from services.runtime import limits
 from services.runtime.errors import InvalidArgument
 from services.runtime.validation import rule_of, validate

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mnema.client import AsyncMnema, NodeType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from mnema.client import AsyncMnema, NodeType
 from services.app.demo.tables import Asked, answers_table, person_tree
 from services.app.demo.transcript import (
     Question,

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mnema.client import Neighbor
 from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
+
+from mnema.client import Neighbor
 
 SHOWN_CHARACTERS = 90
 
