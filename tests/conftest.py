@@ -47,10 +47,20 @@ def cluster() -> Iterator[Cluster]:
     folder.chmod(0o755)
     server = get_server(folder / "data", cleanup_mode="stop")
     try:
+        asyncio.run(_forget_durability(server.get_uri()))
         yield Cluster(server.get_uri())
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _forget_durability(dsn: str) -> None:
+    """This cluster goes with the run: a database a test is made three times as fast."""
+    connection = await asyncpg.connect(dsn)
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        await connection.execute(f"ALTER SYSTEM SET {setting} = off")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,6 @@ from services.runtime.channels import call_timeout
 from services.runtime.config import RecallSettings
 from services.runtime.errors import Unavailable
 
-if TYPE_CHECKING:  # in the stubs' types only
-    from mnema.v1.graph_service_pb2_grpc import GraphServiceAsyncStub
-    from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceAsyncStub
-    from mnema.v1.vector_service_pb2_grpc import VectorServiceAsyncStub
-
 if TYPE_CHECKING:  # the names exist in the stubs' types alone
     from mnema.v1.graph_service_pb2_grpc import GraphServiceAsyncStub
     from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceAsyncStub

@@ -3,16 +3,13 @@
 import itertools
 import re
 import threading
-import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
-import grpc
-
-from tests.e2e.gateway import Gateway
 from tests.e2e.own_stack import OwnStack
+from tests.e2e.persistent_client import PATIENCE, Persistent
 from tests.e2e.waiting import until
 
 _COLOURS = re.findall(
@@ -31,8 +28,6 @@ SENTENCES = tuple(f"I love {colour} {thing}." for thing in _THINGS for colour in
 
 BATCH = 3  # messages
 _PAUSE = 0.15  # seconds between two calls of a client
-_PATIENCE = 45.0  # seconds for one call, however often it is repeated
-_CALL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +39,6 @@ class Acknowledged:
     sequence: int
     message_id: str
     content: str
-
-
-class Persistent:
-    """One client: repeats a call that was answered UNAVAILABLE, as it was, until it is heard.
-
-    Any other error is raised, and UNAVAILABLE after too long. `repeated` counts.
-    """
-
-    def __init__(self, gateway: Gateway) -> None:
-        self.gateway = gateway
-        self.repeated = 0
-
-    def call(self, name: str, fields: dict[str, Any]) -> dict[str, Any]:
-        """The answer, whenever it comes."""
-        deadline, pause = time.monotonic() + _PATIENCE, 0.1
-        while True:
-            try:
-                return self.gateway.call(name, fields)
-            except grpc.RpcError as error:
-                passing = error.code() == grpc.StatusCode.UNAVAILABLE
-                if not passing or time.monotonic() > deadline:
-                    raise
-            self.repeated += 1
-            time.sleep(pause)
-            pause = min(2 * pause, 1.0)
 
 
 class IngestLoad:
@@ -105,7 +75,7 @@ class IngestLoad:
     ) -> None:
         self._stopping.set()
         for thread in self._threads:
-            thread.join(2 * _PATIENCE)
+            thread.join(2 * PATIENCE)
         if error is None:
             assert not self.failures, self.failures
 

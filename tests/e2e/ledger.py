@@ -10,6 +10,7 @@ from uuid import UUID
 from services.runtime.ids import OwnerId, TenantId, owner_of
 from tests.e2e.gateway import Gateway, Tenant
 from tests.e2e.own_stack import OwnStack
+from tests.e2e.persistent_client import Persistent
 from tests.e2e.waiting import until
 
 
@@ -22,9 +23,9 @@ def settled(
     stack: OwnStack, gateway: Gateway, user_id: str, key: str | None = None, seconds: float = 60.0
 ) -> None:
     """Returns when everything of the user's is in memory, and no job is left in the queue."""
-    asked = {"user_id": user_id}
+    asked, client = {"user_id": user_id}, Persistent(gateway)
     until(
-        lambda: gateway.call("IngestService.GetIngestStatus", asked, key),
+        lambda: client.call("IngestService.GetIngestStatus", asked, key),
         lambda status: not any(map(int, status.values())),
         seconds=seconds,
     )

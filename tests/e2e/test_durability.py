@@ -1,32 +1,23 @@
 """kill -9 anywhere: what was acknowledged is there, once, and everything comes back by itself."""
 
-import asyncio
 import os
 import signal
-import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from tests.e2e import ledger
 from tests.e2e.gateway import Gateway
-from tests.e2e.ingest_load import IngestLoad, Persistent
+from tests.e2e.held_extraction import held_extraction
+from tests.e2e.ingest_load import SENTENCES, IngestLoad
+from tests.e2e.locked_write import WRITES, Trial, Write
 from tests.e2e.own_stack import OwnStack, own_stack
 from tests.e2e.waiting import until
-from tests.openai_server import ChatRequest, OpenAiServer, canned_extraction
 
 pytestmark = pytest.mark.timeout(180)
-
-_WAITING = (
-    "SELECT count(*) FROM pg_stat_activity "
-    "WHERE usename = 'mnema_service' AND wait_event_type = 'Lock'"
-)
 
 
 @pytest.fixture(scope="module")
@@ -100,49 +91,46 @@ def _serves(stack: OwnStack, without: int) -> bool:
         return False
 
 
-def test_ingest_killed_in_a_call_that_it_had_not_committed(
-    stack: OwnStack, gateway: Gateway, user_id: str
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: write.part)
+def test_a_service_killed_in_a_call_that_it_had_not_committed(
+    stack: OwnStack, gateway: Gateway, user_id: str, write: Write
 ) -> None:
-    first = _ingest(gateway, user_id, "I love amber anchors.")
-    ledger.settled(stack, gateway, user_id)
-    owner_id = ledger.owner(stack.tenant, user_id)
-    with ThreadPoolExecutor(1) as executor:
-        with _session_held(stack, owner_id) as waiting:
-            answer = executor.submit(_ingest_persistently, stack, user_id, "I love azure kites.")
-            until(waiting, bool)  # the call stands in its transaction, at the session's row
-            stack.crash("ingest")
-        second, repeated = answer.result(60)
-    assert repeated > 0
-    ledger.settled(stack, gateway, user_id)
-    ledger.check_messages(stack, owner_id, [_row(first), _row(second)])
-    assert ledger.answered_requests(stack, owner_id) == 1
+    trial = Trial.prepare(stack, gateway, user_id, write)
+    with trial.locked():
+        trial.call()
+        stack.crash(write.part)
+    trial.check()
 
 
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: write.part)
 def test_an_answer_lost_after_the_commit_is_given_again(
-    stack: OwnStack, gateway: Gateway, user_id: str
+    stack: OwnStack, gateway: Gateway, user_id: str, write: Write
 ) -> None:
-    first = _ingest(gateway, user_id, "I love amber anchors.")
+    trial = Trial.prepare(stack, gateway, user_id, write)
+    with trial.locked():
+        trial.call()
+        stack.signal("envoy", signal.SIGSTOP)  # what comes back now gets no further
+    until(trial.is_committed, bool)
+    stack.crash("envoy")
+    trial.check()
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_what_was_acknowledged_a_moment_ago_survives_the_database(
+    stack: OwnStack, gateway: Gateway, user_id: str, turn: int
+) -> None:
+    contents = SENTENCES[10 * turn : 10 * turn + 10]
+    messages = [_ingest(gateway, user_id, content) for content in contents]
+    stack.crash("postgres")
     ledger.settled(stack, gateway, user_id)
     owner_id = ledger.owner(stack.tenant, user_id)
-    count = "SELECT count(*) FROM messages WHERE owner_id = $1"
-    with ThreadPoolExecutor(1) as executor:
-        with _session_held(stack, owner_id) as waiting:
-            answer = executor.submit(_ingest_persistently, stack, user_id, "I love azure kites.")
-            until(waiting, bool)
-            stack.signal("envoy", signal.SIGSTOP)  # what comes back now gets no further
-        until(lambda: stack.value(count, owner_id), lambda messages: messages == 2)
-        stack.crash("envoy")
-        second, repeated = answer.result(60)
-    assert repeated > 0
-    ledger.settled(stack, gateway, user_id)
-    ledger.check_messages(stack, owner_id, [_row(first), _row(second)])
-    assert ledger.answered_requests(stack, owner_id) == 1
+    ledger.check_messages(stack, owner_id, [_row(each) for each in messages])
 
 
 def test_an_extraction_survives_one_worker_after_another(
     stack: OwnStack, gateway: Gateway, user_id: str
 ) -> None:
-    with _held_extraction(stack) as held:
+    with held_extraction(stack) as held:
         message = _ingest(gateway, user_id, "I work at Siemens.")
         for turn in range(1, 4):
             worker = held.start_worker()
@@ -159,7 +147,7 @@ def test_an_extraction_survives_one_worker_after_another(
 def test_a_frozen_worker_that_comes_back_changes_nothing(
     stack: OwnStack, gateway: Gateway, user_id: str
 ) -> None:
-    with _held_extraction(stack) as held:
+    with held_extraction(stack) as held:
         message = _ingest(gateway, user_id, "I work at Siemens.")
         frozen = held.start_worker()
         held.wait_until_asked(1)
@@ -176,10 +164,23 @@ def test_a_frozen_worker_that_comes_back_changes_nothing(
     _check_single(stack, user_id, message)
 
 
+def test_the_database_dies_while_the_model_thinks(
+    stack: OwnStack, gateway: Gateway, user_id: str
+) -> None:
+    with held_extraction(stack) as held:
+        message = _ingest(gateway, user_id, "I work at Siemens.")
+        held.start_worker()
+        held.wait_until_asked(1)
+        stack.crash("postgres")
+        held.release()
+        ledger.settled(stack, gateway, user_id)
+    _check_single(stack, user_id, message)
+
+
 def test_a_worker_asked_to_stop_gives_its_job_back_at_once(
     stack: OwnStack, gateway: Gateway, user_id: str
 ) -> None:
-    with _held_extraction(stack, drain_seconds=0.2) as held:
+    with held_extraction(stack, drain_seconds=0.2) as held:
         message = _ingest(gateway, user_id, "I work at Siemens.")
         first = held.start_worker()
         held.wait_until_asked(1)
@@ -189,81 +190,6 @@ def test_a_worker_asked_to_stop_gives_its_job_back_at_once(
         held.release()
         ledger.settled(stack, gateway, user_id)
     _check_single(stack, user_id, message)
-
-
-@contextmanager
-def _session_held(stack: OwnStack, owner_id: UUID) -> Iterator[Callable[[], bool]]:
-    """Keeps the user's sessions locked; gives a question: is a service waiting for one?"""
-    dsn = stack.system.postgres.access().superuser_dsn
-    with asyncio.Runner() as runner:
-        connection = runner.run(asyncpg.connect(dsn))
-        try:
-            held = "SELECT FROM sessions WHERE owner_id = $1 FOR UPDATE"
-            runner.run(connection.execute("BEGIN"))
-            runner.run(connection.fetch(held, owner_id))
-            yield lambda: stack.value(_WAITING) > 0
-        finally:
-            runner.run(connection.close())
-
-
-class Held:
-    """Workers whose model answers only when it is told to."""
-
-    def __init__(self, stack: OwnStack, server: OpenAiServer, drain_seconds: float) -> None:
-        self._stack = stack
-        self._server = server
-        self._environment = {
-            "MNEMA_EXTRACTION__EXTRACTOR": "llm",
-            "MNEMA_LLM__PROVIDER": "openai_compatible",
-            "MNEMA_LLM__MODEL": "test-model",
-            "MNEMA_LLM__BASE_URL": server.base_url,
-            "MNEMA_SERVER__DRAIN_SECONDS": str(drain_seconds),
-        }
-        self._gate = threading.Event()
-        self._workers: list[subprocess.Popen[bytes]] = []
-        server.answer = self._answer
-
-    def start_worker(self) -> "subprocess.Popen[bytes]":
-        """A further worker; ended with the block."""
-        self._workers.append(self._stack.start_worker(self._environment))
-        return self._workers[-1]
-
-    def asked(self) -> int:
-        """How often the model was asked."""
-        return self._server.count("chat")
-
-    def wait_until_asked(self, times: int) -> None:
-        """Returns when the model has been asked so often; a worker starts meanwhile."""
-        until(self.asked, lambda asked: asked == times, seconds=30)
-
-    def release(self) -> None:
-        """Answers, now and from now on."""
-        self._gate.set()
-
-    def end(self) -> None:
-        self.release()
-        for worker in self._workers:
-            worker.kill()
-            worker.wait(10)
-
-    def _answer(self, request: ChatRequest) -> object:
-        self._gate.wait(60)
-        return canned_extraction(request)
-
-
-@contextmanager
-def _held_extraction(stack: OwnStack, *, drain_seconds: float = 5.0) -> Iterator[Held]:
-    """In the block no worker works but those of `Held`."""
-    stack.stop_part("worker")
-    try:
-        with OpenAiServer() as server:
-            held = Held(stack, server, drain_seconds)
-            try:
-                yield held
-            finally:
-                held.end()
-    finally:
-        stack.start_part("worker")
 
 
 def _check_single(stack: OwnStack, user_id: str, message: dict[str, Any]) -> None:
@@ -280,17 +206,6 @@ def _ingest(gateway: Gateway, user_id: str, content: str) -> dict[str, Any]:
     fields = {"user_id": user_id, "session_id": "s", "role": "user", "content": content}
     message: dict[str, Any] = gateway.call("IngestService.Ingest", fields)["message"]
     return message
-
-
-def _ingest_persistently(stack: OwnStack, user_id: str, content: str) -> tuple[dict[str, Any], int]:
-    """The message, and how often the call had to be repeated."""
-    client = Persistent(stack.gateway())
-    fields = {"user_id": user_id, "session_id": "s", "role": "user", "content": content}
-    try:
-        answer = client.call("IngestService.Ingest", {**fields, "request_id": str(uuid4())})
-    finally:
-        client.gateway.close()
-    return answer["message"], client.repeated
 
 
 def _row(message: dict[str, Any]) -> tuple[Any, ...]:

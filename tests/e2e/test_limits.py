@@ -48,7 +48,6 @@ def wrong(gateway: Gateway, name: str, fields: dict[str, Any]) -> Failure:
     return failure
 
 
-@pytest.mark.feature("N02")
 @pytest.mark.parametrize("letter", ["x", "é", "語", "🦉"])
 def test_the_longest_message(gateway: Gateway, user_id: str, letter: str) -> None:
     message = {"user_id": user_id, "role": "user", "content": letter * 32_768}
@@ -64,7 +63,6 @@ def test_the_longest_message(gateway: Gateway, user_id: str, letter: str) -> Non
     assert (failure.reason, failure.fields) == ("FIELD_TOO_LONG", ("content",))
 
 
-@pytest.mark.feature("N13")
 def test_the_largest_batch(gateway: Gateway, user_id: str) -> None:
     said = [{"role": "user", "content": f"Sentence number {number}."} for number in range(1000)]
     batch = {"user_id": user_id, "session_id": "long", "messages": said}
@@ -89,7 +87,6 @@ def test_the_largest_metadata(gateway: Gateway, user_id: str) -> None:
     assert (failure.reason, failure.fields) == ("FIELD_TOO_LONG", ("metadata",))
 
 
-@pytest.mark.feature("N12")
 def test_the_largest_value(gateway: Gateway, user_id: str) -> None:
     place = {"user_id": user_id, "namespace": "n" * 128, "key": "k" * 256}
     # A Value's own two fields: one byte of tag, three of length.
@@ -100,7 +97,6 @@ def test_the_largest_value(gateway: Gateway, user_id: str) -> None:
     assert (failure.reason, failure.fields) == ("FIELD_TOO_LONG", ("value",))
 
 
-@pytest.mark.feature("N14")
 def test_the_largest_file_of_one_message(gateway: Gateway, user_id: str) -> None:
     picture = b"\x89PNG\r\n\x1a\n" + bytes(8 * KIB * KIB - 8)
     file = {"user_id": user_id, "filename": "large.png"}

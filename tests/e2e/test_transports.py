@@ -63,6 +63,13 @@ def test_curl(gateway: Gateway, user_id: str) -> None:
     main_job(call, user_id)
 
 
+@pytest.mark.feature("X01")
+def test_every_rpc_has_a_rest_form() -> None:
+    """But for the upload in pieces: JSON has no streams of bytes."""
+    without = [each.name for each in public_rpcs() if not each.bindings]
+    assert without == ["FileService.UploadFile"]
+
+
 @pytest.mark.feature("M06")
 def test_the_curl_lines_of_others_work(gateway: Gateway) -> None:
     """No content type, and fields of theirs that ours has no use for."""
