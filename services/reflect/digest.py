@@ -81,6 +81,8 @@ class Digester:
             memories = await digests.undigested(connection, user.owner_id, batch_size)
             known = await digests.known_insights(connection, user.owner_id, KNOWN_INSIGHTS)
             space = await foundation.active_space(connection)
+        # That a memory is about its user goes without saying.
+        memories = [_without(memory, user.user_id) for memory in memories]
         if not memories:
             return Thought((), (), None, "")
         insights = await self._thinker.insights(memories, known)
@@ -118,6 +120,11 @@ class Digester:
             # The thinking is paid for: keep it, and let the embedding follow.
             log.warning("insights are embedded later", reason=error.reason, error=error.message)
             return None
+
+
+def _without(memory: DigestMemory, user_id: str) -> DigestMemory:
+    others = tuple(name for name in memory.entities if name.casefold() != user_id.casefold())
+    return replace(memory, entities=others)
 
 
 async def _unread(connection: Connection, owner_id: OwnerId, items: Sequence[UUID]) -> bool:
