@@ -38,7 +38,7 @@ def test_a_dump_restores_all_of_it(stack: LocalStack, gateway: Gateway, user_id:
     asyncio.run(_administer(stack, f"CREATE DATABASE {copied}"))
     try:
         dump = subprocess.run([binaries() / "pg_dump", source], check=True, capture_output=True)
-        restore = [binaries() / "psql", "--quiet", "-v", "ON_ERROR_STOP=1", target]
+        restore = [str(binaries() / "psql"), "--quiet", "-v", "ON_ERROR_STOP=1", target]
         subprocess.run(restore, input=dump.stdout, check=True, stdout=subprocess.DEVNULL)
         original = asyncio.run(_rows(source, user_id))
         assert asyncio.run(_rows(target, user_id)) == original
