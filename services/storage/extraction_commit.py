@@ -16,9 +16,10 @@ from services.storage.foundation import EmbeddingSpace, lock_owner
 from services.storage.graph import Statement, state
 from services.storage.graph_nodes import ensure_nodes
 from services.storage.key_values import PROFILE, appended, get_values, set_values
-from services.storage.memories import NewMemory, Remembered, remember, vacate_slot
+from services.storage.memories import NewMemory, Remembered, remember
 from services.storage.relations import NodeRef
 from services.storage.search_items import store_vectors
+from services.storage.slots import vacate_slot
 
 EPISODIC = "episodic"
 Embedding = NDArray[np.floating[Any]]

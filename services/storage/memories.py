@@ -322,18 +322,6 @@ async def retract_memory(connection: Connection, owner_id: OwnerId, memory_id: U
     return True
 
 
-async def vacate_slot(
-    connection: Connection, owner_id: OwnerId, slot: str, name: str, ended_at: datetime
-) -> None:
-    """Takes the slot's holder out of the present ('ended') if it is about `name`.
-
-    "Left Google" ends "Works at Google", and nothing that has been true since after `ended_at`.
-    """
-    item_id = await connection.fetchval(SQL["vacate_slot"], owner_id, slot, name.lower(), ended_at)
-    if item_id is not None:
-        await retract_items(connection, owner_id, [item_id])
-
-
 async def get_memory(
     connection: Connection, owner_id: OwnerId, memory_id: UUID, as_of: datetime | None = None
 ) -> MemoryRow | None:

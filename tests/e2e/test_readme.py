@@ -11,7 +11,9 @@ from services.app.local_stack import LocalStack
 from tests.e2e.waiting import until
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^### First calls: (?P<title>.+?)$.*?^```bash\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^### First calls: (?P<title>.+?)$.*?^```bash\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 def blocks() -> dict[str, str]:

@@ -388,7 +388,7 @@ def test_any_text_is_read(text: str) -> None:
     for triple in found.triples:
         assert triple.relation in EDGE_TYPES
         assert (triple.custom_relation is not None) == (triple.relation == "CUSTOM")
-        assert {triple.subject.node_type, triple.object.node_type} <= NODE_TYPES
+        assert {triple.subject.node_type, triple.object.node_type} <= set(NODE_TYPES)
 
 
 _SALAD = (

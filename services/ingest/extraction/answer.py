@@ -43,6 +43,7 @@ Content = Annotated[
 ]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME)]
 ProfileKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+_ENTITY_TYPES = frozenset(NODE_TYPES) - {"MEMORY"}
 
 
 def _within(low: float, high: float) -> Callable[[object], object]:
@@ -107,7 +108,9 @@ class EntityAnswer(_Answer):
     """A named thing."""
 
     name: Name
-    type: Annotated[str, BeforeValidator(_one_of(NODE_TYPES - {"MEMORY"}, "ENTITY"))] = "ENTITY"
+    type: Annotated[str, BeforeValidator(_one_of(frozenset(NODE_TYPES) - {"MEMORY"}, "ENTITY"))] = (
+        "ENTITY"
+    )
 
 
 class _MemoryAnswer(_Answer):

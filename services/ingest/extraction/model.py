@@ -1,11 +1,31 @@
 """What goes into an extraction and what comes out: plain values, no storage, no wire format."""
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 from uuid import UUID
+
+from services.storage.relations import EDGE_TYPES, NODE_TYPES, node_id_of
+
+# The graph's words are storage's; whoever extracts finds them here beside the rest.
+__all__ = [
+    "EDGE_TYPES",
+    "MEMORY_TYPES",
+    "NODE_TYPES",
+    "SLOTS",
+    "ConversationBatch",
+    "Emotion",
+    "EntityRef",
+    "ExtractedMemory",
+    "ExtractedTriple",
+    "Extraction",
+    "Extractor",
+    "JsonValue",
+    "ProfileUpdate",
+    "SourceMessage",
+    "node_id_of",
+    "slot_of",
+]
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
@@ -25,47 +45,6 @@ MEMORY_TYPES = frozenset(
         "reference",
     }
 )
-NODE_TYPES = frozenset(
-    {
-        "USER",
-        "MEMORY",
-        "CONCEPT",
-        "ENTITY",
-        "PERSON",
-        "ORGANIZATION",
-        "LOCATION",
-        "EVENT",
-        "SKILL",
-    }
-)
-EDGE_TYPES = frozenset(
-    {
-        "HAS_MEMORY",
-        "MENTIONS",
-        "RELATED_TO",
-        "KNOWS",
-        "ABOUT",
-        "WORKS_AT",
-        "LIVES_IN",
-        "HAS_SKILL",
-        "STUDIED_AT",
-        "BELONGS_TO",
-        "USES",
-        "MET",
-        "ATTENDED",
-        "VISITED",
-        "OCCURRED_AT",
-        "OCCURRED_ON",
-        "HOBBY",
-        "OWNS",
-        "LOCATED_IN",
-        "BORN_IN",
-        "SPEAKS",
-        "COLLEAGUE",
-        "CUSTOM",
-    }
-)
-
 # What a person has one of at a time. Beside these, "favorite_<thing>".
 SLOTS = frozenset(
     {
@@ -81,17 +60,6 @@ SLOTS = frozenset(
     }
 )
 FAVORITE_SLOT = "favorite_"
-
-_NOT_A_WORD = re.compile(r"[^\w]+")
-
-
-def node_id_of(name: str) -> str:
-    """The identity of a name: "New York" and "new  york" are both "new_york".
-
-    Letters of any script are kept. A name without a letter or digit (an emoji) is its own id.
-    """
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return _NOT_A_WORD.sub("_", folded).strip("_") or folded.strip()
 
 
 @dataclass(frozen=True, slots=True)

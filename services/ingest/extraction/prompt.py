@@ -18,8 +18,8 @@ from services.ingest.extraction.model import (
 from services.providers.llm.base import ChatMessage, ResponseSchema
 
 FACT_TYPES = tuple(sorted(MEMORY_TYPES - {"episodic", "insight"}))
-ENTITY_TYPES = tuple(sorted(NODE_TYPES - {"MEMORY"}))
-RELATIONS = tuple(sorted(EDGE_TYPES - {"HAS_MEMORY", "MENTIONS"}))
+ENTITY_TYPES = tuple(sorted(set(NODE_TYPES) - {"MEMORY"}))
+RELATIONS = tuple(sorted(set(EDGE_TYPES) - {"HAS_MEMORY", "MENTIONS"}))
 
 INSTRUCTIONS = f"""\
 You turn a conversation into long-term memories. You receive one JSON document. Its "messages" \

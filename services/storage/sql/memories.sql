@@ -36,14 +36,6 @@ UPDATE memories SET retracted_at = greatest(now(), recorded_at), retracted_reaso
 WHERE owner_id = $1 AND memory_id = $2 AND retracted_at IS NULL
 RETURNING item_id, retracted_at
 
--- name: vacate_slot
--- $1 owner_id, $2 slot, $3 a name in its content, in lower case, $4 the moment it ended. Key: uq_memories_slot.
--- No row unless the present holder names it and has not been true since later.
-UPDATE memories SET retracted_at = greatest(now(), recorded_at), retracted_reason = 'ended'
-WHERE owner_id = $1 AND slot = $2 AND retracted_at IS NULL AND position($3 IN lower(content)) > 0
-  AND coalesce(event_at, recorded_at) <= $4
-RETURNING item_id
-
 -- name: insert_memory
 -- One revision: $1 owner_id, then the columns in their order to $20 event_at; $21 first_recorded_at, $22 recorded_at and
 -- $23 last_refreshed_at (null: now); $24 superseded_by: if set, the row is history from the start.
