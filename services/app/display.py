@@ -66,7 +66,7 @@ class StartProgress:
         match event:
             case Ready(part, seconds) if self._starting:
                 self._progress.update(self._task, advance=1, description=f"{part} is ready")
-                console.log(f"{part} [dim]{seconds:.1f} s[/]", highlight=False)
+                console.print(f"  {part} [dim]{seconds:.1f} s[/]", highlight=False)
             case Ready(part, _):
                 console.print(f"[green]{part} is back[/]", highlight=False)
             case Crashed(part, code, wait, tail):

@@ -38,6 +38,7 @@ def user_id() -> str:
     return f"user-{uuid4().hex[:12]}"
 
 
+@pytest.mark.feature("X03")
 def test_load_survives_the_death_of_every_part(stack: OwnStack, gateway: Gateway) -> None:
     users = ("ada", "bob")
     with IngestLoad(stack, users) as load:

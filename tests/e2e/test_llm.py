@@ -109,6 +109,8 @@ def attempts(llm_stack: LlmStack) -> dict[str, Attempted]:
     return attempts
 
 
+@pytest.mark.feature("M02")
+@pytest.mark.feature("N18")
 def test_from_a_message_to_an_insight(llm_stack: LlmStack, user_id: str) -> None:
     gateway, model = llm_stack.gateway, llm_stack.model
     said = ["I work at Siemens.", "I am thrilled about the new job.", "I visited Lisbon in May."]
@@ -139,6 +141,7 @@ def test_from_a_message_to_an_insight(llm_stack: LlmStack, user_id: str) -> None
     assert model.count("chat") == 3  # nothing is new: nothing is asked
 
 
+@pytest.mark.feature("N22")
 def test_calls_are_by_the_batch(llm_stack: LlmStack, user_id: str) -> None:
     said = [f"I visited village number {number}." for number in range(45)]
     _ingest_all(llm_stack.gateway, user_id, said)
@@ -191,6 +194,7 @@ def test_a_failed_attempt_is_told_and_made_again(
     ]
 
 
+@pytest.mark.feature("N10")
 def test_what_fails_for_good_is_kept_and_can_be_retried(
     llm_stack: LlmStack, attempts: dict[str, Attempted]
 ) -> None:

@@ -27,6 +27,8 @@ def home() -> Iterator[Path]:
         yield home
 
 
+@pytest.mark.feature("B05")
+@pytest.mark.feature("X02")
 def test_a_home_through_three_starts(home: Path, tmp_path: Path) -> None:
     with up(home, tmp_path / "first.log") as first:
         first.wait_until_up()
