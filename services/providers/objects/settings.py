@@ -16,7 +16,7 @@ class ObjectSettings(BaseModel):
     it is called with these settings and fulfils `ObjectStorage`."""
 
     folder: Path | None = None
-    """Of the folder provider: where objects lie. The server fills in MNEMA_HOME/objects."""
+    """Of the folder provider: where objects lie. The server fills in MNEMA_HOME/files."""
 
     bucket: str = ""
     """Of the S3 provider: the bucket; required."""
