@@ -12,7 +12,9 @@ from types import ModuleType
 from typing import cast
 
 from services.app.settings import Settings
+from services.runtime.database import Database
 from services.runtime.server import Build, Servicers
+from services.storage.foundation import REQUIRED_SCHEMA, schema_revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,15 @@ STUBS: tuple[str, ...] = (
 
 
 def builder_of(names: Sequence[str]) -> "Build[Settings]":
-    """One builder for all the named targets; KeyError for a name that is none."""
+    """One builder for all the named targets; KeyError for a name that is none.
+
+    It refuses (FailedPrecondition) a database whose schema is older than the program needs.
+    """
     builders = [_load(TARGETS[name].builder) for name in names]
 
     async def build(settings: Settings, stack: AsyncExitStack) -> Servicers:
+        async with Database.open(settings.database) as database:
+            await database.check_schema(schema_revision, REQUIRED_SCHEMA)
         return Servicers.merge([await builder(settings, stack) for builder in builders])
 
     return build

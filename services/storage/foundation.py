@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+import asyncpg
+
 from services.runtime.database import Connection
 from services.runtime.errors import FailedPrecondition
 from services.runtime.ids import OwnerId, TenantId
 from services.storage.queries import load
 
 SQL = load("foundation")
+# The oldest schema that this program can work with; migrate.py makes the newest.
+REQUIRED_SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,15 @@ class EmbeddingSpace:
     model: str
     dims: int
     table_name: str
+
+
+async def schema_revision(connection: Connection) -> int:
+    """The number of the newest migration that has run; 0 for a database without a schema."""
+    try:
+        found: int = await connection.fetchval(SQL["get_schema_revision"])
+    except asyncpg.UndefinedTableError:
+        return 0
+    return found
 
 
 async def lock_owner(connection: Connection, owner_id: OwnerId) -> None:

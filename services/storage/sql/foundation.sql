@@ -31,5 +31,9 @@ WHERE owner_id = $1 AND request_id IN (
     WHERE owner_id = $1 AND recorded_at < now() - interval '25 hours'
     ORDER BY recorded_at LIMIT 1000)
 
+-- name: get_schema_revision
+-- The newest migration that has run; every transaction may read it.
+SELECT version_num::integer FROM alembic_version
+
 -- name: get_active_space
 SELECT space_id, model, dims, table_name FROM embedding_spaces WHERE active
