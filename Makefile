@@ -53,7 +53,7 @@ lock: setup ## Resolve the dependencies anew into requirements.lock and requirem
 	@$(LOCK) --upgrade --extra embedded --group dev -o requirements.lock
 	@$(LOCK) --constraints requirements.lock -o requirements.runtime.lock
 
-bench: setup ## Measure quality, latency and throughput
+bench: setup ## Measure ingest and recall through the gateway
 	@$(BIN)/python -m bench
 
 clean: ## Remove what was built; the data in ~/.mnema stay
