@@ -53,12 +53,16 @@ def keys_scope(tenant_id: str) -> tuple[Scope, TenantId | None]:
     return tenant_scope(named), named
 
 
-def check_new_key(new: NewKey) -> None:
-    """InvalidArgument unless the key has what its kind asks for; only admins make admin keys."""
-    if new.kind == "admin":
-        context.require_admin()
-        if new.tenant_id is not None:
-            raise invalid("tenant_id", "an admin key belongs to no tenant")
+def admin_scope(tenant_id: str) -> Scope:
+    """The scope of a call about admin keys: an admin's alone, and of no tenant."""
+    context.require_admin()
+    if tenant_id:
+        raise invalid("tenant_id", "an admin key belongs to no tenant")
+    return Scope(admin=True)
+
+
+def check_user(new: NewKey) -> None:
+    """InvalidArgument unless a user key, and only a user key, names its user."""
     if new.kind == "user" and not new.user_id:
         raise invalid("user_id", "a user key names its user", "FIELD_REQUIRED")
     if new.kind != "user" and new.user_id:

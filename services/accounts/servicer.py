@@ -14,7 +14,7 @@ from services.accounts import authority
 from services.accounts.convert import key_kind, key_message, tenant_message, user_message
 from services.runtime import context as request_context
 from services.runtime.database import Database
-from services.runtime.errors import PermissionDenied, invalid
+from services.runtime.errors import invalid
 from services.runtime.ids import TenantId, new_id, owner_of
 from services.runtime.paging import PageTokens, page_size
 from services.runtime.scope import Scope
@@ -158,19 +158,16 @@ def _moment(cursor: Sequence[str | int | float | None]) -> tuple[datetime, UUID]
 def _new_key(request: pb.CreateApiKeyRequest) -> tuple[Scope, NewKey]:
     kind = key_kind(request.kind)
     tenant_id: TenantId | None = None
-    scope = Scope(admin=True)
-    if kind != "admin":
+    if kind == "admin":
+        scope = authority.admin_scope(request.tenant_id)
+    else:
         tenant_id = authority.named_tenant(request.tenant_id)
         scope = authority.tenant_scope(tenant_id)
-    elif request.tenant_id:
-        raise invalid("tenant_id", "an admin key belongs to no tenant")
-    elif request_context.principal().kind != "admin":
-        raise PermissionDenied("only an admin key makes admin keys", reason="ADMIN_KEY_REQUIRED")
     expires_at = None
     if request.HasField("expires_at"):
         expires_at = request.expires_at.ToDatetime(tzinfo=UTC)
         if expires_at <= datetime.now(UTC):
             raise invalid("expires_at", "must lie in the future", "FIELD_OUT_OF_RANGE")
     new = NewKey(kind, tenant_id, request.user_id or None, request.name, expires_at)
-    authority.check_new_key(new)
+    authority.check_user(new)
     return scope, new

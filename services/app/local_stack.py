@@ -20,8 +20,8 @@ from services.embedded.supervisor import Stack
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
-# Services that start the quickest way: a few threads each, since they share the machine.
-LEAN = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
+# numpy would keep a thread a core in every process, and a log that is buffered tells too late.
+LEAN = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 class LocalStack:

@@ -5,7 +5,7 @@ asked for: a process holds only what it serves.
 """
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import ModuleType
@@ -98,4 +98,4 @@ def import_stubs() -> list[ModuleType]:
 def _load(path: str) -> "Build[Settings]":
     module, _, function = path.partition(":")
     found = getattr(importlib.import_module(module), function)
-    return cast(Callable[..., object], found)  # type: ignore[return-value]
+    return cast("Build[Settings]", found)

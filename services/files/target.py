@@ -78,8 +78,7 @@ async def build_files(
     database = await stack.enter_async_context(Database.open(settings.database))
     objects = await open_objects(settings, stack)
     threads = stack.enter_context(ThreadPoolExecutor(1, "files"))
-    # Of the settings it reads the internal key and the server's limits alone.
-    channel = open_channel(settings.peers.vector, settings, stack)  # type: ignore[arg-type]
+    channel = open_channel(settings.peers.vector, settings, stack)
     servicer = FileServicer(
         database,
         Intake(database, objects, threads, limits),

@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from mnema.v1 import graph_service_pb2 as graph_pb
 from mnema.v1 import recall_service_pb2 as pb
 from mnema.v1 import types_pb2 as types
+from mnema.v1 import vector_service_pb2 as vector_pb
 from services.recall import scoring
 from services.recall.arms import DEFAULT_LIMIT, Found
 from services.text.terms import query_terms
@@ -108,9 +109,9 @@ def _last_told(memory: types.Memory, now: datetime) -> datetime:
     return refreshed if created <= refreshed <= now else created
 
 
-def _factors(factors: scoring.Factors, hit: object) -> pb.ScoreFactors:
+def _factors(factors: scoring.Factors, hit: vector_pb.SearchHit) -> pb.ScoreFactors:
     return pb.ScoreFactors(
-        relevance=hit.relevance,  # type: ignore[attr-defined]
+        relevance=hit.relevance,
         recency=factors.recency,
         importance=factors.importance,
         graph_boost=factors.graph_boost,

@@ -1,6 +1,7 @@
 """Puts the reflect service together."""
 
 from contextlib import AsyncExitStack
+from typing import Protocol
 
 from mnema.v1 import reflect_service_pb2_grpc
 from services.contract.embedder import VectorEmbedder
@@ -9,17 +10,27 @@ from services.providers.llm.settings import LlmSettings
 from services.reflect.digest import Digester
 from services.reflect.servicer import ReflectServicer
 from services.reflect.thinking import LlmThinker, RuleThinker, Thinker
-from services.runtime.channels import open_channel
-from services.runtime.config import RuntimeSettings
+from services.runtime.channels import ChannelSettings, open_channel
+from services.runtime.config import DatabaseSettings, PeerSettings
 from services.runtime.database import Database
 from services.runtime.server import Service, Servicers
 from services.storage.accounts import DatabaseAuthenticator
 
 
-class ReflectSettings(RuntimeSettings):
-    """What the target reads of the settings, beyond what every target does."""
+class ReflectSettings(ChannelSettings, Protocol):
+    """What this target needs of the settings."""
 
-    llm: LlmSettings
+    @property
+    def database(self) -> DatabaseSettings:
+        """PostgreSQL."""
+
+    @property
+    def peers(self) -> PeerSettings:
+        """Where the vector service is."""
+
+    @property
+    def llm(self) -> LlmSettings:
+        """Who thinks; none: rules."""
 
 
 async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Servicers:

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import grpc
+from pydantic import SecretStr
 
 from services.runtime import context, telemetry
 from services.runtime.auth import TENANT, USER
-from services.runtime.config import RuntimeSettings
+from services.runtime.config import ServerSettings
 from services.runtime.context import RequestContext, call_timeout
 
 __all__ = ["call_timeout", "open_channel"]
@@ -18,8 +19,20 @@ _DEFAULT_SECONDS = 30.0  # of a call made with neither a timeout nor a request a
 _PROPAGATED = "x-request-id"
 
 
+class ChannelSettings(Protocol):
+    """What a channel needs of the settings."""
+
+    @property
+    def internal_key(self) -> SecretStr | None:
+        """What this service proves itself with when it works by itself."""
+
+    @property
+    def server(self) -> ServerSettings:
+        """The size of a message."""
+
+
 def open_channel(
-    address: str, settings: RuntimeSettings, stack: AsyncExitStack
+    address: str, settings: ChannelSettings, stack: AsyncExitStack
 ) -> "grpc.aio.Channel":
     """A channel to the service at `address` ("host:port"), closed with the stack.
 

@@ -175,7 +175,6 @@ class Database:
         if found < required:
             raise FailedPrecondition(
                 f"the database has schema {found}, this program needs {required}: run migrations",
-                reason="SCHEMA_TOO_OLD",
                 metadata={"found": str(found), "required": str(required)},
             )
         return found

@@ -72,7 +72,8 @@ class MemoryServiceServicer(object):
     """
 
     def AddMemory(self, request, context):
-        """Adds a memory. It can be found by its words and its meaning when the call returns.
+        """Adds a memory. It can be found by its words and its meaning when the call returns; while nothing can be embedded, by
+        its words alone, and by its meaning once that is made up for.
 
         A memory with a slot replaces the one that held the slot; that one stays readable as of its time.
         """

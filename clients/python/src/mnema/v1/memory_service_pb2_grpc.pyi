@@ -34,7 +34,8 @@ class MemoryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MemoryServiceAsyncStub: ...
     AddMemory: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.AddMemoryRequest, _memory_service_pb2.AddMemoryResponse]
-    """Adds a memory. It can be found by its words and its meaning when the call returns.
+    """Adds a memory. It can be found by its words and its meaning when the call returns; while nothing can be embedded, by
+    its words alone, and by its meaning once that is made up for.
 
     A memory with a slot replaces the one that held the slot; that one stays readable as of its time.
     """
@@ -62,7 +63,8 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddMemory: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.AddMemoryRequest, _memory_service_pb2.AddMemoryResponse]  # type: ignore[assignment]
-    """Adds a memory. It can be found by its words and its meaning when the call returns.
+    """Adds a memory. It can be found by its words and its meaning when the call returns; while nothing can be embedded, by
+    its words alone, and by its meaning once that is made up for.
 
     A memory with a slot replaces the one that held the slot; that one stays readable as of its time.
     """
@@ -93,7 +95,8 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _memory_service_pb2.AddMemoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.AddMemoryResponse, _abc.Awaitable[_memory_service_pb2.AddMemoryResponse]]:
-        """Adds a memory. It can be found by its words and its meaning when the call returns.
+        """Adds a memory. It can be found by its words and its meaning when the call returns; while nothing can be embedded, by
+        its words alone, and by its meaning once that is made up for.
 
         A memory with a slot replaces the one that held the slot; that one stays readable as of its time.
         """
