@@ -159,6 +159,7 @@ def test_calls_are_by_the_batch(llm_stack: LlmStack, user_id: str) -> None:
 
 @pytest.mark.feature("N11")
 def test_a_text_is_embedded_once(llm_stack: LlmStack) -> None:
+    llm_stack.embeddings.clear()
     texts = {"texts": ["a text of the cache", "another one"]}
     first = llm_stack.gateway.call("VectorService.Embed", texts)
     assert llm_stack.embeddings.count("embeddings") == 1
