@@ -53,8 +53,8 @@ lock: setup ## Resolve the dependencies anew into requirements.lock and requirem
 	@$(LOCK) --upgrade --extra embedded --group dev -o requirements.lock
 	@$(LOCK) --constraints requirements.lock -o requirements.runtime.lock
 
-bench: setup ## Measure ingest and recall through the gateway
-	@$(BIN)/python -m bench
+bench: setup ## Measure; one suite with SUITE="latency --sizes 1000", help with SUITE=--help
+	@$(BIN)/python -m bench $(or $(SUITE),all)
 
 clean: ## Remove what was built; the data in ~/.mnema stay
 	@rm -rf $(VENV) node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

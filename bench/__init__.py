@@ -1,1 +1,1 @@
-"""Measurements of the whole stack: `make bench`."""
+"""Measurements of the whole system: `make bench`."""

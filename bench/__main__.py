@@ -1,161 +1,245 @@
-"""`python -m bench`: what one machine does, through the gateway.
+"""`python -m bench`: what the system does on this machine, and how well."""
 
-Starts a stack of its own in a temporary home, ingests made-up messages, and measures ingest
-and recall. Prints a table and writes JSON. Figures are of this machine at this moment:
-compare within one run.
-"""
-
-import argparse
 import asyncio
-import json
-import random
-import statistics
-import tempfile
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
 
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
+import typer
+from rich.markup import escape
 
-from mnema.client import AsyncMnema
-from services.app.local_stack import LocalStack
-from services.embedded.ports import free_ports
+from bench import fit as fit_suite
+from bench import giant as giant_suite
+from bench import ingest as ingest_suite
+from bench import latency as latency_suite
+from bench import quality as quality_suite
+from bench import scale as scale_suite
+from bench.engines import EngineName, Source
+from bench.fitting import FitError
+from bench.profiles import ProfileError
+from bench.report import console
+from bench.transcripts import TranscriptError
+from services.embedded.failures import EmbeddedError
 
-SUBJECTS = ("Ada", "Bruno", "Carla", "Deniz", "Emil", "Freya", "Goran", "Hana")
-VERBS = ("painted", "repaired", "sold", "borrowed", "photographed", "forgot", "wrapped", "found")
-THINGS = ("a bicycle", "the old radio", "three lamps", "a letter", "the garden gate", "a violin")
-PLACES = ("in Lisbon", "near the harbour", "at the market", "behind the school", "on the train")
-BATCH = 100
-CLIENTS = (1, 4, 16)
-RECALLS = 200
-USER = "bench"
+app = typer.Typer(
+    name="python -m bench",
+    help="Measure Mnema on this machine: how much it finds, how fast, how much it holds.\n\n"
+    "Every suite starts a whole system of its own (PostgreSQL, every service, the gateway) in a "
+    "folder that is removed afterwards, prints tables, and writes build/bench/SUITE.json. "
+    "Figures are of this machine at this moment: compare within one run, on an idle machine.\n\n"
+    "A first look, in a minute: [bold]python -m bench latency --sizes 1000 --clients 1[/]",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+Name = TypeVar("Name", bound=str)
 
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured thing: calls a second, and milliseconds a call."""
-
-    what: str
-    per_second: float
-    p50_ms: float
-    p95_ms: float
-
-
-def message(number: int) -> str:
-    """A sentence of its own; the same for the same number."""
-    chosen = random.Random(number)  # noqa: S311 - no secret
-    parts = [chosen.choice(each) for each in (SUBJECTS, VERBS, THINGS, PLACES)]
-    return f"{' '.join(parts)} on day {number}."
-
-
-async def timed(call: Callable[[], Awaitable[object]]) -> float:
-    """Milliseconds."""
-    began = time.perf_counter()
-    await call()
-    return (time.perf_counter() - began) * 1000
-
-
-async def at_once(
-    what: str, clients: int, calls: int, call: Callable[[int], Awaitable[object]]
-) -> Figure:
-    """`calls` calls by so many clients at once."""
-    waiting = iter(range(calls))
-    taken: list[float] = []
-
-    async def client() -> None:
-        for number in waiting:
-            taken.append(await timed(lambda number=number: call(number)))  # type: ignore[misc]
-
-    began = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(clients)))
-    seconds = time.perf_counter() - began
-    ordered = sorted(taken)
-    p95 = ordered[int(0.95 * (len(ordered) - 1))]
-    return Figure(what, calls / seconds, statistics.median(ordered), p95)
+Folders = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Folders of transcripts: NAME.jsonl (a turn a line: id, session, speaker, role, "
+        "content, time) and NAME.questions.json (a list of question, evidence: ids of turns, "
+        "category).",
+        exists=True,
+        file_okay=False,
+    ),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep the system's state here, with the users loaded into it: the next run on it "
+        "loads nothing twice. Default: a folder that is removed.",
+        file_okay=False,
+        show_default=False,
+    ),
+]
+Calls = Annotated[int, typer.Option(help="Recalls of one client at each point.", min=1)]
 
 
-async def measure(memory: AsyncMnema, messages: int) -> list[Figure]:
-    """Ingests, waits until all is embedded, recalls."""
-    figures = []
-    batches = range(0, messages, BATCH)
-    began = time.perf_counter()
-    taken = []
-    for start in track(batches, "ingest", transient=True):
-        batch = [{"role": "user", "content": message(n)} for n in range(start, start + BATCH)]
-        taken.append(await timed(lambda batch=batch: memory.ingest_batch(USER, batch)))  # type: ignore[misc]
-    seconds = time.perf_counter() - began
-    acknowledged = messages / seconds
-    p95 = sorted(taken)[int(0.95 * (len(taken) - 1))]
-    figures.append(
-        Figure(
-            f"messages acknowledged, batches of {BATCH}",
-            acknowledged,
-            statistics.median(taken),
-            p95,
-        )
+@app.command()
+def quality(
+    folders: Folders,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="mnema, through the gateway; or a plain engine in this process over the same "
+            "texts with the same analysis and model: bm25, dense, rrf."
+        ),
+    ] = "mnema",
+    k: Annotated[str, typer.Option(help="Depths to judge at.")] = "5,10,20",
+    source: Annotated[
+        str,
+        typer.Option(
+            help="What mnema is asked for. messages: VectorService.Search among messages. merged: "
+            "RecallService.Recall's list of memories, messages and facts, once all is extracted."
+        ),
+    ] = "messages",
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="The ranking profile that mnema is asked with: default, neuromem, or a TOML file "
+            "of one, as the fit suite writes it. Default: the system's.",
+            show_default=False,
+        ),
+    ] = "",
+) -> None:
+    """How much of the evidence is found: transcripts go in, their questions are asked.
+
+    A file is a user. Its turns go in by IngestBatch in their order; each question is asked by
+    its text alone. R@k is the share of a question's evidence among the first k results,
+    averaged over the questions; questions without evidence and those of category 5, which have
+    no answer, are left out. tokens@10 is how long the first ten results are.
+    """
+    options = quality_suite.Quality(
+        tuple(folders),
+        _one_of(engine, get_args(EngineName), "--engine"),
+        _one_of(source, get_args(Source), "--source"),
+        _numbers(k, "--k"),
+        profile,
     )
-    await memory.wait_until_extracted(USER, timeout=3600)
-    settled = messages / (time.perf_counter() - began)
-    figures.append(Figure("messages extracted and embedded", settled, 0.0, 0.0))
-    for clients in CLIENTS:
-        figures.append(
-            await at_once(
-                f"single messages, {clients} clients",
-                clients,
-                RECALLS,
-                lambda n: memory.ingest(USER, "user", message(messages + n)),
-            )
-        )
-    await memory.wait_until_extracted(USER, timeout=3600)
-    for clients in CLIENTS:
-        figures.append(
-            await at_once(
-                f"recalls among {messages} messages, {clients} clients",
-                clients,
-                RECALLS,
-                lambda n: memory.recall(
-                    USER, f"Who {VERBS[n % 8]} something {PLACES[n % 5]}? {n}", limit=10
-                ),
-            )
-        )
-    return figures
+    _run(quality_suite.run(options))
 
 
-async def run(messages: int, output: Path | None) -> None:
-    """The whole measurement."""
-    console = Console()
-    with tempfile.TemporaryDirectory(prefix="mnema-bench-") as folder:
-        home = Path(folder)
-        home.chmod(0o755)  # PostgreSQL runs under another account when we are root
-        async with (
-            LocalStack(home, port=free_ports(1)[0]) as stack,
-            AsyncMnema(stack.address, api_key=stack.api_key) as memory,
-        ):
-            figures = await measure(memory, messages)
-    table = Table(
-        "what", "a second", "p50 ms", "p95 ms", title="Through the gateway", title_justify="left"
+@app.command()
+def fit(
+    short: Annotated[
+        list[Path],
+        typer.Option(
+            help="A folder of transcripts whose turns are short (chat), as the quality suite "
+            "reads it; give it again for more.",
+            exists=True,
+            file_okay=False,
+        ),
+    ],
+    long: Annotated[
+        list[Path],
+        typer.Option(
+            help="The same of long turns (with an assistant).", exists=True, file_okay=False
+        ),
+    ],
+) -> None:
+    """Fit a ranking profile: what each signal should count, such that evidence ranks high.
+
+    Transcripts go in as in the quality suite and are extracted; each question's first 200
+    messages are asked for with what every signal says of them. Weights are fitted for short and
+    for long separately, judged in sample and by leaving one conversation out, and written to
+    build/bench/profile.toml. Try them with [bold]quality --profile build/bench/profile.toml[/].
+    """
+    _run(fit_suite.run(fit_suite.Fit(tuple(short), tuple(long))))
+
+
+@app.command()
+def latency(
+    sizes: Annotated[
+        str, typer.Option(help="Memories of the users asked.")
+    ] = "100,1000,10000,100000",
+    clients: Annotated[str, typer.Option(help="Clients at once.")] = "1,4,16",
+    calls: Calls = 200,
+    seconds: Annotated[float, typer.Option(help="Longest time for one point.", min=0.1)] = 20.0,
+    home: Home = None,
+) -> None:
+    """How long a recall takes, by the user's size and the number of clients, and in what stages.
+
+    Each point is measured through the gateway and straight at the recall service. Then the
+    system is started again with traces, which cost time themselves, and each stage's share of
+    a call is shown: its time, and the part of it that no stage below it covers.
+    """
+    options = latency_suite.Latency(
+        _numbers(sizes, "--sizes"), _numbers(clients, "--clients"), calls, seconds, home
     )
-    for each in figures:
-        times = [f"{ms:.1f}" if ms else "" for ms in (each.p50_ms, each.p95_ms)]
-        table.add_row(each.what, f"{each.per_second:.0f}", *times)
-    console.print(table)
-    if output is not None:
-        output.write_text(json.dumps([asdict(each) for each in figures], indent=2) + "\n")
-        console.print(f"written to {output}")
+    _run(latency_suite.run(options))
 
 
-def main() -> None:
-    """Reads the arguments."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument(
-        "--messages", type=int, default=2000, help="messages to ingest; default 2000"
-    )
-    parser.add_argument("--output", type=Path, help="a file for the figures as JSON")
-    arguments = parser.parse_args()
-    asyncio.run(run(arguments.messages, arguments.output))
+@app.command()
+def ingest(
+    messages: Annotated[int, typer.Option(help="Messages in batches of 100.", min=100)] = 5_000,
+    singles: Annotated[
+        int, typer.Option(help="Messages one by one, for each number of clients.", min=16)
+    ] = 1_000,
+    quiet: Annotated[
+        float, typer.Option(help="Seconds of recalls while nothing else happens.", min=1)
+    ] = 10.0,
+    home: Home = None,
+) -> None:
+    """How fast messages are taken in, and what that does to recalls at the same time.
+
+    Acknowledged: stored and found by their words. Embedded: found by their meaning. Extracted:
+    memories made of them. Each a second, from the first call to the last message.
+    """
+    _run(ingest_suite.run(ingest_suite.Ingest(messages, singles, quiet, home)))
 
 
-main()
+@app.command()
+def scale(
+    totals: Annotated[
+        str, typer.Option(help="Memories of all users together.")
+    ] = "10000,100000,1000000",
+    user: Annotated[int, typer.Option(help="Memories of the user asked.", min=1)] = 1_000,
+    calls: Calls = 300,
+    home: Home = None,
+) -> None:
+    """Whether a user pays for others: the same user's recalls while the tables grow.
+
+    At the end, what every part of the system holds in memory.
+    """
+    options = scale_suite.Scale(_numbers(totals, "--totals"), user, calls=calls, home=home)
+    _run(scale_suite.run(options))
+
+
+@app.command()
+def giant(
+    memories: Annotated[int, typer.Option(help="Memories of the user.", min=1_000)] = 1_000_000,
+    calls: Calls = 200,
+    home: Home = None,
+) -> None:
+    """One user of a million memories: loading, recalls, and whether the nearest are found.
+
+    The vector arm's answers are compared with those of comparing every vector.
+    """
+    _run(giant_suite.run(giant_suite.Giant(memories, calls, home=home)))
+
+
+@app.command("all")
+def every(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of transcripts; without any, quality is left out."),
+    ] = None,
+) -> None:
+    """Every suite in turn, as each is by default: the better part of an hour."""
+    if folders:
+        _run(quality_suite.run(quality_suite.Quality(tuple(folders))))
+    _run(latency_suite.run(latency_suite.Latency()))
+    _run(ingest_suite.run(ingest_suite.Ingest()))
+    _run(scale_suite.run(scale_suite.Scale()))
+    _run(giant_suite.run(giant_suite.Giant()))
+
+
+def _numbers(text: str, option: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(each) for each in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
+        raise typer.BadParameter("numbers above 0, like 1,4,16", param_hint=option)
+    return numbers
+
+
+def _one_of(given: str, names: tuple[Name, ...], option: str) -> Name:
+    for name in names:
+        if name == given:
+            return name
+    raise typer.BadParameter(f"one of {', '.join(names)}", param_hint=option)
+
+
+def _run(work: Coroutine[Any, Any, object]) -> None:
+    try:
+        asyncio.run(work)
+    except (EmbeddedError, FitError, ProfileError, TranscriptError) as error:
+        console.print(f"[red]error:[/] {escape(str(error))}", highlight=False)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    sys.exit(app())

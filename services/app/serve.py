@@ -9,12 +9,16 @@ import sys
 
 from services.app.settings import Settings, misspelt_variables
 from services.app.targets import PUBLIC_SERVICES, TARGETS, builder_of, import_stubs
+from services.runtime.priority import lower_process
 from services.runtime.server import run_target
 
 
 def serve(names: list[str], settings: Settings) -> int:
     """Serves the targets until SIGTERM or SIGINT; the process's exit code."""
     import_stubs()
+    if names == ["worker"]:
+        # Beside other targets in one process it would slow them down with it.
+        lower_process(settings.worker.niceness)
     return run_target(builder_of(names), settings, reflected=PUBLIC_SERVICES)
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from services.providers.embeddings.settings import EmbeddingSettings
 from services.providers.llm.settings import LlmSettings
 from services.providers.objects.settings import ObjectSettings
+from services.providers.rerank.settings import RerankSettings
 from services.runtime.config import RuntimeSettings, unknown_variables
 
 # Variables of the same prefix that are no settings of a server: the tables' owner for migrations,
@@ -32,6 +33,7 @@ class Settings(RuntimeSettings):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     llm: LlmSettings = Field(default_factory=lambda: LlmSettings.model_validate({}))
     objects: ObjectSettings = Field(default_factory=ObjectSettings)
+    rerank: RerankSettings = Field(default_factory=RerankSettings)
     model_folder: Path | None = Field(
         default=None, description="Local embedding models; default: <home>/models."
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mnema.v1.vector_service_pb2 import EmbedRequest
 from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
+from services.contract.packed_vectors import vector_of
 from services.runtime.errors import (
     DeadlineExceeded,
     FailedPrecondition,
@@ -67,7 +68,7 @@ class VectorEmbedder:
             raise Unavailable(
                 f"the vector service gave {len(response.embeddings)} vectors for {len(texts)} texts"
             )
-        return [np.asarray(each.values, dtype=np.float32) for each in response.embeddings]
+        return [vector_of(each) for each in response.embeddings]
 
 
 def _calls(texts: Sequence[str]) -> Iterator[list[str]]:

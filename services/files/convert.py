@@ -98,7 +98,7 @@ def search_request(request: pb.SearchFilesRequest) -> SearchRequest:
 
 def file_hit(hit: SearchHit) -> pb.FileHit:
     """One piece of a file that was found."""
-    return pb.FileHit(chunk=hit.chunk, score=hit.relevance.rrf, relevance=hit.relevance)
+    return pb.FileHit(chunk=hit.chunk, score=hit.relevance.score, relevance=hit.relevance)
 
 
 def _name_of(request: Described) -> str:

@@ -25,11 +25,12 @@ from services.providers.objects.storage import ObjectStorage
 from services.runtime.database import Connection, Database
 from services.runtime.ids import new_id
 from services.storage import documents, jobs
-from services.storage.documents import NewChunk, NewDocument
+from services.storage.documents import DocumentRow, NewChunk, NewDocument
 from services.storage.foundation import register_user
+from services.storage.places import chunk_place
 from services.storage.requests import answered, once
 from services.storage.search_items import IndexedItem, index_items
-from services.text.terms import Terms, analyze
+from services.text.units import Unit, unit_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -133,7 +134,7 @@ class Intake:
                 await register_user(connection, owner.owner_id, owner.tenant_id, owner.user_id)
                 row = await documents.insert_document(connection, owner.owner_id, document)
                 for some in _batches(chunks):
-                    await self._store_chunks(connection, owner, document, some)
+                    await self._store_chunks(connection, owner, row, some)
                 if chunks:
                     await jobs.enqueue(connection, jobs.EMBED, owner.payload())
                 return file_message(row, owner.user_id)
@@ -146,18 +147,26 @@ class Intake:
         self,
         connection: Connection,
         owner: User,
-        document: NewDocument,
+        document: DocumentRow,
         chunks: Sequence[Chunk],
     ) -> None:
-        terms = await self._in_thread(_analyzed, chunks)
+        units = await self._in_thread(_analyzed, chunks)
         new = [
             NewChunk(new_id(), each.position, each.text, each.start, each.end, each.page or 0)
             for each in chunks
         ]
         await documents.insert_chunks(connection, owner.owner_id, document.file_id, new)
         items = [
-            IndexedItem(chunk.chunk_id, "chunk", each)
-            for chunk, each in zip(new, terms, strict=True)
+            IndexedItem(
+                chunk.chunk_id,
+                "chunk",
+                chunk_place(document.number, chunk.position),
+                each.terms,
+                traits=each.traits,
+                start_offset=chunk.start,
+                end_offset=chunk.end,
+            )
+            for chunk, each in zip(new, units, strict=True)
         ]
         await index_items(connection, owner.owner_id, items)
 
@@ -193,8 +202,8 @@ def _sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def _analyzed(chunks: Sequence[Chunk]) -> list[Terms]:
-    return [analyze(chunk.text) for chunk in chunks]
+def _analyzed(chunks: Sequence[Chunk]) -> list[Unit]:
+    return [unit_of(chunk.text) for chunk in chunks]
 
 
 def _batches(chunks: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:

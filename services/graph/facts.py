@@ -1,8 +1,10 @@
 """The facts about what a text names."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from services.graph.mentions import Mention, longest, mentions, names_the_user
 from services.runtime.database import Connection
@@ -51,10 +53,7 @@ async def find_facts(
     entities = {node.key: node for node in (*named, *meant)}
     if not entities:
         return Facts((), ())
-    query = NeighborQuery(limit, as_of=as_of)
-    edges = [near.edge for near in await edges_near(connection, owner_id, entities, query)]
-    edges += await edges_between(connection, owner_id, list(entities), as_of, limit)
-    known = {edge.edge_id: edge for edge in edges}
+    known = await _edges_of(connection, owner_id, list(entities), limit, as_of)
     explicit = {node.key for node in named}
 
     def rank(edge: EdgeRow) -> tuple[int, int, Place]:
@@ -63,11 +62,30 @@ async def find_facts(
         return about, sum(end in explicit for end in ends), place_of(edge)
 
     best = sorted(known.values(), key=rank, reverse=True)[:limit]
-    names = await _names(connection, owner_id, best, as_of)
+    names = await _names(connection, owner_id, best, entities, as_of)
     return Facts(
         tuple(_fact(edge, names, explicit) for edge in best),
         tuple(entities.values()),
     )
+
+
+async def _edges_of(
+    connection: Connection,
+    owner_id: OwnerId,
+    nodes: Sequence[NodeKey],
+    limit: int,
+    as_of: datetime | None,
+) -> dict[UUID, EdgeRow]:
+    """The `limit` newest edges of each node, and those from one of them to another."""
+    near = await edges_near(connection, owner_id, nodes, NeighborQuery(limit, as_of=as_of))
+    known = {each.edge.edge_id: each.edge for each in near}
+    read = Counter(each.node for each in near)
+    # Between two nodes an edge can only be missing if neither has all of its edges here.
+    cut_off = [node for node in nodes if read[node] >= limit]
+    if cut_off:
+        between = await edges_between(connection, owner_id, cut_off, as_of, limit)
+        known |= {edge.edge_id: edge for edge in between}
+    return known
 
 
 async def _named_nodes(
@@ -99,10 +117,16 @@ async def _named_nodes(
 
 
 async def _names(
-    connection: Connection, owner_id: OwnerId, edges: Sequence[EdgeRow], as_of: datetime | None
+    connection: Connection,
+    owner_id: OwnerId,
+    edges: Sequence[EdgeRow],
+    known: Mapping[NodeKey, NodeRow],
+    as_of: datetime | None,
 ) -> dict[NodeKey, str]:
     ends = {end for edge in edges for end in (edge.source, edge.target)}
-    nodes = await get_nodes(connection, owner_id, ends, as_of)
+    nodes = dict(known)
+    if unknown := ends - nodes.keys():
+        nodes |= await get_nodes(connection, owner_id, unknown, as_of)
     return {key: nodes[key].name if key in nodes else key.node_id for key in ends}
 
 

@@ -215,7 +215,7 @@ class GraphServicer(graph_service_pb2_grpc.GraphServiceServicer):
     ) -> pb.FindFactsResponse:
         scope, owner_id = _scope_of(request.user_id)
         limit, as_of = request.limit or DEFAULT_FACTS, moment_of(request, "as_of")
-        async with self._reading(scope) as connection:
+        async with self._reading(scope, plan_once=True) as connection:
             found = await find_facts(connection, owner_id, request.query, limit, as_of)
         return pb.FindFactsResponse(
             facts=[convert.fact_message(fact) for fact in found.facts],
@@ -236,9 +236,13 @@ class GraphServicer(graph_service_pb2_grpc.GraphServiceServicer):
             before,
         )
 
-    def _reading(self, scope: Scope) -> AbstractAsyncContextManager[Connection]:
+    def _reading(
+        self, scope: Scope, *, plan_once: bool = False
+    ) -> AbstractAsyncContextManager[Connection]:
         """Several statements that see one state of the database."""
-        return self._database.transaction(scope, readonly=True, isolation="repeatable_read")
+        return self._database.transaction(
+            scope, readonly=True, isolation="repeatable_read", plan_once=plan_once
+        )
 
     async def _write(self, user_id: str, write: Write[Answer]) -> Answer:
         """`write` as the only writer of the user's graph, in a transaction of its own."""

@@ -8,16 +8,15 @@ from services.runtime.config import ExtractionSettings
 from services.runtime.database import Connection
 from services.storage import extractions, messages, sessions
 from services.storage.foundation import EmbeddingSpace, active_space
-from services.storage.messages import MessageRow, Unembedded
+from services.storage.messages import MessageRow
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one attempt works on: the messages, those without a vector, the attempts before."""
+    """What one attempt works on: the messages, and how many attempts there were before."""
 
     job: ExtractJob
     messages: list[MessageRow]
-    unembedded: list[Unembedded]
     attempts: int
     space: EmbeddingSpace
 
@@ -42,7 +41,6 @@ async def claim(
     return Claim(
         job,
         await messages.messages_of(connection, owner_id, job.extraction_id),
-        await messages.unembedded_of(connection, owner_id, job.extraction_id),
         known.attempts if known else 0,
         await active_space(connection),
     )

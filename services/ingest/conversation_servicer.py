@@ -7,11 +7,12 @@ from grpc import aio
 
 from mnema.v1 import conversation_service_pb2 as pb
 from mnema.v1.conversation_service_pb2_grpc import ConversationServiceServicer
-from services.contract.convert_message import message_of, state_name
+from services.contract.convert_message import message_of
 from services.contract.json_values import struct_dict
 from services.contract.user import User
 from services.ingest import convert
 from services.ingest.closing import close
+from services.ingest.message_pages import message_page
 from services.runtime.database import Connection, Database
 from services.runtime.errors import AlreadyExists, NotFound
 from services.runtime.ids import new_id
@@ -111,38 +112,10 @@ class ConversationServicer(ConversationServiceServicer):
     ) -> pb.ListMessagesResponse:
         user = User.served(request.user_id)
         size = page_size(request.page_size, default=100)
-        async with self._database.transaction(user.scope, readonly=True) as connection:
-            rows = await self._messages(connection, user, request, size + 1)
-        token = ""
-        if len(rows) > size:
-            last = rows[size - 1]
-            by_time = (last.recorded_at.isoformat(), str(last.message_id))
-            cursor = (last.sequence,) if request.session_id else by_time
-            token = self._tokens.encode(cursor, request)
-        return pb.ListMessagesResponse(
-            messages=[message_of(row, user.user_id) for row in rows[:size]],
-            next_page_token=token,
-        )
-
-    async def _messages(
-        self, connection: Connection, user: User, request: pb.ListMessagesRequest, limit: int
-    ) -> list[messages.MessageRow]:
-        """A session's messages are sorted by their places, all of a user's by their times."""
-        state = state_name(request.extraction_state)
         cursor = self._tokens.decode(request)
-        if not request.session_id:
-            return await messages.list_messages(
-                connection,
-                user.owner_id,
-                extraction_state=state,
-                after=convert.time_and_id(cursor),
-                limit=limit,
-            )
-        return await messages.list_session_messages(
-            connection,
-            user.owner_id,
-            request.session_id,
-            extraction_state=state,
-            after=convert.place_of(cursor),
-            limit=limit,
+        async with self._database.transaction(user.scope, readonly=True) as connection:
+            page = await message_page(connection, user, request, cursor, size)
+        return pb.ListMessagesResponse(
+            messages=[message_of(row, user.user_id) for row in page.rows],
+            next_page_token=self._tokens.encode(page.cursor, request) if page.cursor else "",
         )

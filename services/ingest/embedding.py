@@ -4,23 +4,41 @@ import asyncio
 from collections.abc import Mapping
 from weakref import WeakValueDictionary
 
+import structlog
+
 from services.contract.user import User
 from services.ingest.embedder import MAX_TEXTS, Embedder
 from services.ingest.ingest_metrics import JobMetrics
+from services.ingest.retries import delay_of
 from services.runtime.database import Connection, Database
-from services.runtime.errors import Internal
+from services.runtime.errors import Internal, MnemaError
 from services.runtime.ids import OwnerId
+from services.storage import jobs
 from services.storage.foundation import active_space
-from services.storage.search_items import store_vectors, unembedded
+from services.storage.search_items import unembedded
+from services.storage.vectors import store_vectors
+
+log = structlog.get_logger("mnema.embedding")
+
+# A model that is back is used again soon: what was said meanwhile waits as well.
+_LONGEST_PAUSE_SECONDS = 30.0
 
 
 class EmbeddingJobs:
-    """Runs EMBED jobs. Raises what keeps it from ending: the queue will try again."""
+    """Runs EMBED jobs.
 
-    def __init__(self, database: Database, embedder: Embedder, metrics: JobMetrics) -> None:
+    While there are no vectors to be had, one job a user waits for the next attempt, and what
+    comes meanwhile waits with it.
+    """
+
+    def __init__(
+        self, database: Database, embedder: Embedder, metrics: JobMetrics, backoff: float
+    ) -> None:
+        """`backoff` is the seconds before the second attempt; they double with each."""
         self._database = database
         self._embedder = embedder
         self._metrics = metrics
+        self._backoff = backoff
         # Two jobs of one user would embed the same items: the second one waits, and finds none.
         self._users: WeakValueDictionary[OwnerId, asyncio.Lock] = WeakValueDictionary()
 
@@ -28,8 +46,28 @@ class EmbeddingJobs:
         """Embeds until nothing is left, in batches of similar lengths."""
         user = User.of_job(payload)
         async with self._users.setdefault(user.owner_id, asyncio.Lock()):
-            while await self._embed_some(user):
-                pass
+            await self._database.run(user.scope, lambda queue: jobs.begin_embedding(queue, payload))
+            try:
+                while await self._embed_some(user):
+                    pass
+            except MnemaError as error:
+                await self._again(user, int(payload.get("attempts", 0)) + 1, error)
+
+    async def _again(self, user: User, attempts: int, error: MnemaError) -> None:
+        """Leaves the rest to a later job."""
+        delay = min(delay_of(attempts, self._backoff), _LONGEST_PAUSE_SECONDS)
+        log.warning("no embeddings for now", reason=error.reason, error=error.message)
+        payload = {**user.payload(), "attempts": str(attempts)}
+
+        async def queue(connection: Connection) -> None:
+            await jobs.enqueue(
+                connection,
+                jobs.EMBED,
+                payload,
+                delay_seconds=max(delay, error.retry_after or 0.0),
+            )
+
+        await self._database.run(user.scope, queue)
 
     async def _embed_some(self, user: User) -> bool:
         """One batch; False if there was nothing to do."""
@@ -42,7 +80,7 @@ class EmbeddingJobs:
         items.sort(key=lambda item: len(item.text))
         texts = [item.text for item in items]
         vectors = await self._embedder.embed(user, texts, space)
-        found = {item.item_id: each for item, each in zip(items, vectors, strict=True)}
+        found = {item.place: each for item, each in zip(items, vectors, strict=True)}
 
         async def store(connection: Connection) -> int:
             return await store_vectors(connection, user.owner_id, space, found)

@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from uuid import UUID
 
 import structlog
 
 from services.ingest.claiming import Claim, claim
-from services.ingest.embedder import Embedder, Vector
+from services.ingest.embedder import Embedder
 from services.ingest.extraction.model import Extraction, Extractor
 from services.ingest.findings import batch_of, findings_of, with_vectors
 from services.ingest.ingest_metrics import ExtractionMetrics
@@ -100,7 +99,6 @@ class ExtractionJobs:
     async def _embedded(self, claimed: Claim, findings: Findings) -> Findings:
         """The findings with vectors, or without if there are none to be had now."""
         texts = [memory.content for memory in findings.memories]
-        texts += [message.text for message in claimed.unembedded]
         if not texts:
             return findings
         try:
@@ -113,16 +111,11 @@ class ExtractionJobs:
                 **_names(claimed.job),
             )
             return findings
-        count = len(findings.memories)
-        ids = [message.message_id for message in claimed.unembedded]
-        of_messages: dict[UUID, Vector] = dict(zip(ids, vectors[count:], strict=True))
-        return with_vectors(findings, vectors[:count], of_messages)
+        return with_vectors(findings, vectors)
 
     async def _commit(self, claimed: Claim, findings: Findings, seconds: float) -> None:
         user, extraction_id = claimed.job.user, claimed.job.extraction_id
-        missing = len(findings.message_vectors) < len(claimed.unembedded) or any(
-            memory.vector is None for memory in findings.memories
-        )
+        missing = any(memory.awaits_vectors for memory in findings.memories)
 
         async def write(connection: Connection) -> bool:
             written = await commit_findings(connection, user.owner_id, extraction_id, findings)
@@ -161,9 +154,6 @@ class ExtractionJobs:
             )
             if noted is None:
                 return None
-            if claimed.attempts == 0:
-                # Meanwhile the messages are to be found by their meaning as well.
-                await queue_embedding(connection, job.user)
             if noted.failed:
                 await messages.set_extraction_state(
                     connection, job.user.owner_id, [job.extraction_id], "failed"

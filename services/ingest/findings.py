@@ -97,15 +97,13 @@ def _memory(
     )
 
 
-def with_vectors(
-    findings: Findings, memory_vectors: Sequence[Vector], message_vectors: dict[UUID, Vector]
-) -> Findings:
-    """The findings with a vector for each memory, and those of messages."""
+def with_vectors(findings: Findings, memory_vectors: Sequence[Vector]) -> Findings:
+    """The findings with a vector for each memory."""
     memories = tuple(
         replace(memory, vector=vector)
         for memory, vector in zip(findings.memories, memory_vectors, strict=True)
     )
-    return replace(findings, memories=memories, message_vectors=message_vectors)
+    return replace(findings, memories=memories)
 
 
 def _statements(

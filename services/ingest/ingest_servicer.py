@@ -1,5 +1,6 @@
 """The gRPC face of taking in."""
 
+from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from uuid import UUID
 
@@ -8,11 +9,14 @@ from grpc import aio
 
 from mnema.v1 import ingest_service_pb2 as pb
 from mnema.v1.ingest_service_pb2_grpc import IngestServiceServicer
-from services.contract.convert_message import message_of, state_name
+from services.contract.convert_message import state_name
 from services.contract.user import User
 from services.ingest import convert
+from services.ingest.company import Company
 from services.ingest.intake import analyze_all, in_sessions, take_in
 from services.ingest.retries import restart
+from services.ingest.storing import Analyzed, MessageStore
+from services.ingest.streaming import MessageStreams
 from services.runtime.config import ExtractionSettings
 from services.runtime.database import Connection, Database
 from services.runtime.paging import PageTokens, page_size
@@ -41,20 +45,19 @@ class IngestServicer(IngestServiceServicer):
         self._settings = settings
         self._tokens = tokens
         self._executor = executor
+        store = MessageStore(database, settings)
+        self._company = Company(store)
+        self._streams = MessageStreams(store, executor)
+
+    async def close(self) -> None:
+        """Ends the streams that run: what has arrived is stored and acknowledged."""
+        await self._streams.close()
 
     async def Ingest(self, request: pb.IngestRequest, context: Context) -> pb.IngestResponse:
         user = User.served(request.user_id)
-        messages = in_sessions([convert.said_of(request)], "")
-        terms = await analyze_all([request.content], self._executor)
-
-        async def work(connection: Connection) -> pb.IngestResponse:
-            async def write() -> pb.IngestResponse:
-                (row,) = await take_in(connection, user, messages, terms, self._settings)
-                return pb.IngestResponse(message=message_of(row, user.user_id))
-
-            return await once(connection, user.owner_id, request, pb.IngestResponse, write)
-
-        return await self._database.run(user.scope, work)
+        (message,) = in_sessions([convert.said_of(request)], "")
+        (units,) = await analyze_all([request.content], self._executor)
+        return await self._company.take(user, request, Analyzed(message, units))
 
     async def IngestBatch(
         self, request: pb.IngestBatchRequest, context: Context
@@ -72,6 +75,11 @@ class IngestServicer(IngestServiceServicer):
             return await once(connection, user.owner_id, request, pb.IngestBatchResponse, write)
 
         return await self._database.run(user.scope, work)
+
+    def IngestStream(
+        self, request_iterator: AsyncIterator[pb.IngestStreamRequest], context: Context
+    ) -> AsyncIterator[pb.IngestStreamResponse]:
+        return self._streams.take(request_iterator)
 
     async def GetIngestStatus(
         self, request: pb.GetIngestStatusRequest, context: Context

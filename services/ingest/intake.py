@@ -16,8 +16,10 @@ from services.runtime.ids import new_id
 from services.storage import jobs, sessions
 from services.storage.foundation import register_user
 from services.storage.messages import MessageRow, NewMessage, insert_messages
+from services.storage.places import message_place
 from services.storage.search_items import IndexedItem, index_items
-from services.text.terms import Terms, analyze
+from services.text.traits import BY_ASSISTANT
+from services.text.units import Unit, units_of
 
 # About 2 ms of analysis: more text than that is analysed in a thread.
 _ON_THE_LOOP_CHARACTERS = 8_192
@@ -35,12 +37,12 @@ class Said:
     said_at: datetime | None = None
 
 
-async def analyze_all(texts: Sequence[str], executor: Executor) -> list[Terms]:
-    """The terms of each text; many or long ones do not hold up the event loop."""
+async def analyze_all(texts: Sequence[str], executor: Executor) -> list[tuple[Unit, ...]]:
+    """The units of each text; many or long ones do not hold up the event loop."""
     if sum(map(len, texts)) <= _ON_THE_LOOP_CHARACTERS:
-        return [analyze(text) for text in texts]
+        return [units_of(text) for text in texts]
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(executor, lambda: [analyze(text) for text in texts])
+    return await loop.run_in_executor(executor, lambda: [units_of(text) for text in texts])
 
 
 def in_sessions(messages: Sequence[Said], session_id: str) -> list[Said]:
@@ -56,45 +58,60 @@ async def take_in(
     connection: Connection,
     user: User,
     messages: Sequence[Said],
-    terms: Sequence[Terms],
+    units: Sequence[Sequence[Unit]],
     settings: ExtractionSettings,
 ) -> list[MessageRow]:
     """Stores messages in their order, with their index entries and the job they need.
 
-    Belongs inside one transaction; `terms` are those of the contents. Raises
+    Belongs inside one transaction; `units` are those of the contents. Raises
     FailedPrecondition (SESSION_CLOSED) if one of the sessions is closed.
     """
     await register_user(connection, user.owner_id, user.tenant_id, user.user_id)
     counts = Counter(message.session_id for message in messages)
     reserved = await sessions.reserve_sequences(connection, user.owner_id, counts)
-    places = {name: each.last - counts[name] for name, each in reserved.items()}
+    taken = {name: each.last - counts[name] for name, each in reserved.items()}
     stored = await insert_messages(
         connection,
         user.owner_id,
-        _placed(messages, places),
+        _placed(messages, taken),
         "pending" if settings.enabled else "skipped",
     )
     items = [
-        IndexedItem(row.message_id, "message", each, event_at=row.said_at)
-        for row, each in zip(stored, terms, strict=True)
+        item
+        for row, each in zip(stored, units, strict=True)
+        for item in _indexed(row, reserved[row.session_id].number, each)
     ]
     await index_items(connection, user.owner_id, items)
     if settings.enabled:
         unqueued = [each.session_id for each in reserved.values() if not each.extraction_queued]
         await queue_extractions(connection, user, unqueued, settings.delay_seconds)
-    else:
-        # Nothing else would embed them. The first job of a burst embeds for those behind it.
-        await queue_embedding(connection, user, settings.delay_seconds)
+    await queue_embedding(connection, user)
     return stored
+
+
+def _indexed(row: MessageRow, session: int, units: Sequence[Unit]) -> list[IndexedItem]:
+    """A message as the search index has it, passage by passage."""
+    by = 0 if row.role == "user" else BY_ASSISTANT
+    return [
+        IndexedItem(
+            row.message_id,
+            "message",
+            message_place(session, row.sequence, part),
+            unit.terms,
+            event_at=row.said_at,
+            speaker=row.speaker,
+            traits=unit.traits | by,
+            start_offset=unit.start,
+            end_offset=unit.end,
+        )
+        for part, unit in enumerate(units)
+    ]
 
 
 async def queue_extractions(
     connection: Connection, user: User, session_ids: Sequence[str], delay_seconds: float
 ) -> None:
-    """Queues one job for each of these sessions, which this transaction has locked.
-
-    It will see to the messages' vectors as well: they need no other job.
-    """
+    """Queues one job for each of these sessions, which this transaction has locked."""
     if not session_ids:
         return
     await sessions.mark_queued(connection, user.owner_id, session_ids, queued=True)
@@ -103,9 +120,9 @@ async def queue_extractions(
         await jobs.enqueue(connection, jobs.EXTRACT, job.payload(), delay_seconds=delay_seconds)
 
 
-async def queue_embedding(connection: Connection, user: User, delay_seconds: float = 0.0) -> None:
-    """Queues a job for everything of the user's that has no vector."""
-    await jobs.enqueue(connection, jobs.EMBED, user.payload(), delay_seconds=delay_seconds)
+async def queue_embedding(connection: Connection, user: User) -> None:
+    """Queues a job for everything of the user's that has no vector. The transaction's last act."""
+    await jobs.enqueue(connection, jobs.EMBED, user.payload())
 
 
 def _placed(messages: Sequence[Said], taken: dict[str, int]) -> list[NewMessage]:

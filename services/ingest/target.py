@@ -33,11 +33,12 @@ async def build_ingest(settings: RuntimeSettings, stack: AsyncExitStack) -> Serv
     database = await stack.enter_async_context(Database.open(settings.database))
     executor = stack.enter_context(ThreadPoolExecutor(1, "analysis"))
     tokens = PageTokens(settings.internal_key)
+    ingest = IngestServicer(database, settings.extraction, tokens, executor)
     return Servicers(
         services=(
             Service(
                 "mnema.v1.IngestService",
-                IngestServicer(database, settings.extraction, tokens, executor),
+                ingest,
                 add_IngestServiceServicer_to_server,
             ),
             Service(
@@ -51,6 +52,7 @@ async def build_ingest(settings: RuntimeSettings, stack: AsyncExitStack) -> Serv
                 add_KeyValueServiceServicer_to_server,
             ),
         ),
+        drain=(ingest.close,),
         authenticator=DatabaseAuthenticator(database),
     )
 
@@ -63,8 +65,10 @@ async def build_worker(
     extractor: Extractor | None = None,
     handlers: Mapping[str, Handler] | None = None,
 ) -> Servicers:
-    """The worker: extraction, embedding, and what `handlers` add, by entrypoint.
+    """The worker: embedding, extraction, and what `handlers` add, by entrypoint.
 
+    Embedding has a lane of its own: messages that an extraction keeps waiting for its LLM can
+    be found by their meaning all the same.
     `llm` is the model of the "llm" extractor; `extractor` takes the place of the configured
     one. The caller closes what it passes.
     """
@@ -79,19 +83,38 @@ async def build_worker(
         ExtractionMetrics(),
     )
     metrics = JobMetrics()
-    worker = Worker(
+    embeddings = EmbeddingJobs(database, embedder, metrics, settings.extraction.backoff_seconds)
+    lanes = {
+        "embedding worker": _lane(
+            settings, settings.worker.embed_concurrency, {jobs.EMBED: embeddings.run}, metrics
+        ),
+        "worker": _lane(
+            settings,
+            settings.extraction.concurrency,
+            {jobs.EXTRACT: extractions.run, **(handlers or {})},
+            metrics,
+        ),
+    }
+    return Servicers(
+        background=tuple(BackgroundTask(name, lane.run) for name, lane in lanes.items())
+    )
+
+
+def _lane(
+    settings: RuntimeSettings,
+    concurrency: int,
+    handlers: Mapping[str, Handler],
+    metrics: JobMetrics,
+) -> Worker:
+    """Takes the jobs of these handlers, so many at once."""
+    return Worker(
         settings.database,
         WorkerSettings(
-            concurrency=settings.extraction.concurrency,
+            concurrency=concurrency,
             heartbeat_timeout=settings.extraction.heartbeat_timeout_seconds,
             drain=settings.server.drain_seconds,
             backoff=settings.extraction.backoff_seconds,
         ),
-        {
-            jobs.EXTRACT: extractions.run,
-            jobs.EMBED: EmbeddingJobs(database, embedder, metrics).run,
-            **(handlers or {}),
-        },
+        handlers,
         metrics,
     )
-    return Servicers(background=(BackgroundTask("worker", worker.run),))

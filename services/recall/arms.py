@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
 import structlog
@@ -30,6 +30,14 @@ PROFILE = "profile"
 PROFILE_KEYS = 1000
 DEFAULT_LIMIT = 20
 MOST_HITS = 200
+MOMENTS: Final = (
+    "created_after",
+    "created_before",
+    "event_after",
+    "event_before",
+    "as_of",
+    "asked_at",
+)
 # What the caller did wrong, and no other arm makes right: the answer is the error.
 CALLERS_FAULT = frozenset(
     {
@@ -45,11 +53,15 @@ Answer = TypeVar("Answer")
 
 @dataclass(slots=True)
 class Found:
-    """What the arms brought; `missing` names those that brought nothing, and why."""
+    """What the arms brought; `missing` names those that brought nothing, and why.
+
+    `profile` is the user's, `ranking` the profile that the hits were ranked by.
+    """
 
     hits: list[vector_pb.SearchHit] = field(default_factory=list)
     facts: list[graph_pb.GraphFact] = field(default_factory=list)
     profile: list[kv_pb.KeyValue] = field(default_factory=list)
+    ranking: vector_pb.RankingProfile | None = None
     missing: list[pb.DegradedArm] = field(default_factory=list)
 
 
@@ -85,8 +97,11 @@ class Arms:
             raise Unavailable(f"nothing can be searched ({reasons})", retry_after=1.0)
         if hits is not None:
             found.hits.extend(hits.hits)
-            if hits.degraded:
-                found.missing.append(pb.DegradedArm(arm="embedding", reason=hits.degraded_reason))
+            found.ranking = hits.profile
+            found.missing.extend(
+                pb.DegradedArm(arm=part, reason=hits.degraded_reason)
+                for part in hits.degraded_parts
+            )
         if facts is not None:
             found.facts.extend(facts.facts)
         if profile is not None:
@@ -107,8 +122,12 @@ class Arms:
             limit=limit,
             kinds=kinds,
             memory_types=request.memory_types,
+            ranking_profile=request.ranking_profile,
+            time_zone=request.time_zone,
+            explain=request.explain,
+            rerank=request.rerank,
         )
-        for name in ("created_after", "created_before", "event_after", "event_before", "as_of"):
+        for name in MOMENTS:
             if request.HasField(name):
                 getattr(search, name).CopyFrom(getattr(request, name))
         timeout = call_timeout(self._settings.vector_timeout_seconds)

@@ -1,16 +1,17 @@
 """From what the arms found to the answer: scored, explained, merged."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mnema.v1 import graph_service_pb2 as graph_pb
 from mnema.v1 import recall_service_pb2 as pb
-from mnema.v1 import types_pb2 as types
 from mnema.v1 import vector_service_pb2 as vector_pb
 from services.recall import scoring
 from services.recall.arms import DEFAULT_LIMIT, Found
+from services.recall.joining import joined
+from services.recall.scored import Scorer, strengths_of
 from services.text.terms import query_terms
 
 CERTAIN = 1.0
@@ -28,15 +29,16 @@ def answer(request: pb.RecallRequest, found: Found, now: datetime) -> pb.RecallR
         key=lambda pair: -scoring.fact_score(pair[0], terms),
     )[:limit]
     boost = scoring.GraphBoost([fact for fact, _ in facts], terms)
-    memories = _memories(found, now, decay, boost)[:limit]
-    messages = _messages(found, now, decay, boost)[:limit]
+    scorer = Scorer(now, decay, boost, strengths_of(found))
+    memories, messages = scorer.memories(found), scorer.messages(found)
     response = pb.RecallResponse(
-        vector_results=memories,
-        conversation_results=messages,
+        vector_results=memories[:limit],
+        conversation_results=messages[:limit],
         graph_results=[fact for _, fact in facts],
         graph_context=[_sentence(fact) for _, fact in facts],
         degraded=bool(found.missing),
         degraded_arms=found.missing,
+        profile=found.ranking,
     )
     for each in found.profile:
         response.user_profile.fields[each.key].CopyFrom(each.value)
@@ -46,7 +48,7 @@ def answer(request: pb.RecallRequest, found: Found, now: datetime) -> pb.RecallR
         *(_merged_fact(message, scoring.fact_score(fact, terms)) for fact, message in facts),
     ]
     merged.sort(key=lambda each: (-each.score, each.id))
-    response.merged.extend(merged[:limit])
+    response.merged.extend(joined(merged)[:limit])
     return response
 
 
@@ -55,67 +57,6 @@ def moment(request: pb.RecallRequest) -> datetime:
     if request.HasField("as_of"):
         return request.as_of.ToDatetime(tzinfo=UTC)
     return datetime.now(UTC)
-
-
-def _memories(
-    found: Found, now: datetime, decay: timedelta, boost: scoring.GraphBoost
-) -> list[pb.ScoredMemory]:
-    scored = []
-    for hit in found.hits:
-        if not hit.HasField("memory"):
-            continue
-        memory = hit.memory
-        importance = memory.importance if memory.HasField("importance") else None
-        factors = scoring.Factors(
-            rrf=hit.relevance.rrf,
-            recency=scoring.recency(
-                scoring.age_of(_last_told(memory, now), now), decay, memory.emotion.arousal
-            ),
-            importance=scoring.importance_factor(importance),
-            graph_boost=boost(memory.content),
-        )
-        scored.append(
-            pb.ScoredMemory(memory=memory, score=factors.score, factors=_factors(factors, hit))
-        )
-    return sorted(scored, key=lambda each: (-each.score, each.memory.memory_id))
-
-
-def _messages(
-    found: Found, now: datetime, decay: timedelta, boost: scoring.GraphBoost
-) -> list[pb.ScoredMessage]:
-    scored = []
-    for hit in found.hits:
-        if not hit.HasField("message"):
-            continue
-        stored = hit.message.created_at.ToDatetime(tzinfo=UTC)
-        factors = scoring.Factors(
-            rrf=hit.relevance.rrf,
-            recency=scoring.recency(scoring.age_of(stored, now), decay, arousal=0.0),
-            importance=scoring.importance_factor(None),
-            graph_boost=boost(hit.message.content),
-        )
-        scored.append(
-            pb.ScoredMessage(
-                message=hit.message, score=factors.score, factors=_factors(factors, hit)
-            )
-        )
-    return sorted(scored, key=lambda each: (-each.score, each.message.message_id))
-
-
-def _last_told(memory: types.Memory, now: datetime) -> datetime:
-    """When it was stored or last said again, as far as that was known at `now`."""
-    refreshed = memory.last_refreshed_at.ToDatetime(tzinfo=UTC)
-    created = memory.created_at.ToDatetime(tzinfo=UTC)
-    return refreshed if created <= refreshed <= now else created
-
-
-def _factors(factors: scoring.Factors, hit: vector_pb.SearchHit) -> pb.ScoreFactors:
-    return pb.ScoreFactors(
-        relevance=hit.relevance,
-        recency=factors.recency,
-        importance=factors.importance,
-        graph_boost=factors.graph_boost,
-    )
 
 
 def _fact(fact: graph_pb.GraphFact) -> scoring.Fact:
@@ -137,6 +78,7 @@ def _merged_memory(scored: pb.ScoredMemory) -> pb.MergedResult:
         source_message_ids=memory.source_message_ids,
         event_at=_given(memory.event_at, memory.HasField("event_at")),
         factors=scored.factors,
+        passage=_passage(scored),
     )
 
 
@@ -151,6 +93,7 @@ def _merged_message(scored: pb.ScoredMessage) -> pb.MergedResult:
         source_message_ids=[message.message_id],
         event_at=message.said_at,
         factors=scored.factors,
+        passage=_passage(scored),
     )
 
 
@@ -163,6 +106,10 @@ def _merged_fact(fact: graph_pb.GraphFact, score: float) -> pb.MergedResult:
         source_message_ids=fact.edge.source_message_ids,
         event_at=_given(fact.edge.valid_from, fact.edge.HasField("valid_from")),
     )
+
+
+def _passage(scored: pb.ScoredMemory | pb.ScoredMessage) -> vector_pb.Passage | None:
+    return scored.passage if scored.HasField("passage") else None
 
 
 def _given(time: Timestamp, is_set: bool) -> Timestamp | None:

@@ -1,7 +1,8 @@
-"""How what was found is scored: score = rrf × recency × importance × graph_boost.
+"""How what was found is scored: score = relevance × Π (1 − strength + strength × factor).
 
-Each factor is a function of its own, and travels with the answer, so that a caller can work
-the score out again.
+The factors are recency, importance and graph boost; the ranking profile says how strong each
+is. Each is a function of its own, and travels with the answer, so that a caller can work the
+score out again.
 """
 
 import math
@@ -33,18 +34,35 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Factors:
-    """What a score is made of. `score` is their product."""
+class Strengths:
+    """How much each factor counts: 0 not at all, 1 in full."""
 
-    rrf: float
+    recency: float = 0.0
+    importance: float = 0.0
+    graph_boost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """What a score is made of. `relevance` is what the search says: about 0 to 1."""
+
+    relevance: float
     recency: float
     importance: float
     graph_boost: float
 
-    @property
-    def score(self) -> float:
-        """0 to 2, comparable within one answer."""
-        return self.rrf * self.recency * self.importance * self.graph_boost
+    def score(self, strengths: Strengths) -> float:
+        """About 0 to 2, comparable within one answer."""
+        return (
+            self.relevance
+            * _damped(self.recency, strengths.recency)
+            * _damped(self.importance, strengths.importance)
+            * _damped(self.graph_boost, strengths.graph_boost)
+        )
+
+
+def _damped(factor: float, strength: float) -> float:
+    return 1.0 - strength + strength * factor
 
 
 def recency(age: timedelta, decay: timedelta, arousal: float) -> float:

@@ -156,7 +156,7 @@ async def _remember(connection: Connection, user: User, thought: Thought) -> lis
         pairs = zip(new, thought.vectors, strict=True)
         new = [replace(memory, vector=vector) for memory, vector in pairs]
     remembered = await remember(connection, user.owner_id, new, space)
-    if thought.vectors is None:
+    if any(memory.awaits_vectors for memory in new):
         await jobs.enqueue(connection, jobs.EMBED, user.payload())
     return [
         StoredInsight(each.memory_id, insight)

@@ -1,8 +1,8 @@
 """Channels to the other services: who is calling and for how long travels along."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from urllib.parse import quote
 
 import grpc
@@ -42,20 +42,13 @@ def open_channel(
     service that is back after a failure is used within about a second.
     """
     internal = settings.internal_key.get_secret_value() if settings.internal_key else None
-    passing = _Passing(internal)
     channel = grpc.aio.insecure_channel(
         address,
         options=_options(settings.server.max_message_bytes),
-        interceptors=[
-            *telemetry.client_interceptors(),
-            _UnaryUnary(passing),
-            _UnaryStream(passing),
-            _StreamUnary(passing),
-            _StreamStream(passing),
-        ],
+        interceptors=telemetry.client_interceptors(),
     )
     stack.push_async_callback(channel.close, 1.0)
-    return channel
+    return _PassingChannel(channel, _Passing(internal))
 
 
 def _options(max_message_bytes: int) -> list[tuple[str, Any]]:
@@ -75,26 +68,19 @@ def _options(max_message_bytes: int) -> list[tuple[str, Any]]:
 
 
 class _Passing:
-    """Adds what travels along to the details of an outgoing call."""
+    """What travels along with an outgoing call."""
 
     def __init__(self, internal_key: str | None) -> None:
         self._internal_key = internal_key
 
-    def __call__(self, details: "grpc.aio.ClientCallDetails") -> "grpc.aio.ClientCallDetails":
-        metadata = grpc.aio.Metadata(*(details.metadata or ()))
-        given = set(metadata.keys())
+    def __call__(self, given: Iterable[tuple[str, str | bytes]] | None) -> "grpc.aio.Metadata":
+        """The metadata of a call: those its caller gave, and what they do not name."""
+        sent = list(given or ())
         request = context.current_or_none()
         if request is not None:
-            for name, value in self._identity(request):
-                if name not in given:
-                    metadata.add(name, value)
-        return grpc.aio.ClientCallDetails(
-            details.method,
-            _limit(details.timeout),
-            metadata,
-            details.credentials,
-            details.wait_for_ready,
-        )
+            names = {name for name, _ in sent}
+            sent += [each for each in self._identity(request) if each[0] not in names]
+        return grpc.aio.Metadata(*sent)
 
     def _identity(self, request: RequestContext) -> list[tuple[str, str]]:
         passed = [(_PROPAGATED, request.request_id)]
@@ -117,52 +103,53 @@ def _limit(timeout: float | None) -> float:
     return _DEFAULT_SECONDS if left is None else left
 
 
-class _Interceptor:
-    def __init__(self, passing: _Passing) -> None:
+class _PassingChannel(grpc.aio.Channel):
+    """A channel whose calls carry what travels along.
+
+    In place of interceptors: grpc.aio runs those in a task of their own for each call, which
+    costs as much again as the call.
+    """
+
+    def __init__(self, inner: "grpc.aio.Channel", passing: _Passing) -> None:
+        self._inner = inner
         self._passing = passing
 
-    async def _pass_on(
-        self, continuation: Callable[..., Any], details: "grpc.aio.ClientCallDetails", sent: Any
-    ) -> Any:
-        return await continuation(self._passing(details), sent)
+    async def __aenter__(self) -> Self:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._inner.__aexit__(*error)
+
+    async def close(self, grace: float | None = None) -> None:
+        await self._inner.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        return self._inner.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        await self._inner.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        await self._inner.channel_ready()
+
+    def unary_unary(self, *args: Any, **options: Any) -> Any:
+        return _passing_on(self._inner.unary_unary(*args, **options), self._passing)
+
+    def unary_stream(self, *args: Any, **options: Any) -> Any:
+        return _passing_on(self._inner.unary_stream(*args, **options), self._passing)
+
+    def stream_unary(self, *args: Any, **options: Any) -> Any:
+        return _passing_on(self._inner.stream_unary(*args, **options), self._passing)
+
+    def stream_stream(self, *args: Any, **options: Any) -> Any:
+        return _passing_on(self._inner.stream_stream(*args, **options), self._passing)
 
 
-# grpc.aio takes an interceptor for one kind of call only, so there are four.
-class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
-    async def intercept_unary_unary(
-        self,
-        continuation: Callable[..., Any],
-        client_call_details: "grpc.aio.ClientCallDetails",
-        request: Any,
-    ) -> Any:
-        return await self._pass_on(continuation, client_call_details, request)
+def _passing_on(method: Callable[..., Any], passing: _Passing) -> Callable[..., Any]:
+    """The same method of a stub, with the deadline and the metadata of each call put in."""
 
+    def call(*sent: Any, timeout: float | None = None, metadata: Any = None, **options: Any) -> Any:
+        return method(*sent, timeout=_limit(timeout), metadata=passing(metadata), **options)
 
-class _UnaryStream(_Interceptor, grpc.aio.UnaryStreamClientInterceptor):
-    async def intercept_unary_stream(
-        self,
-        continuation: Callable[..., Any],
-        client_call_details: "grpc.aio.ClientCallDetails",
-        request: Any,
-    ) -> Any:
-        return await self._pass_on(continuation, client_call_details, request)
-
-
-class _StreamUnary(_Interceptor, grpc.aio.StreamUnaryClientInterceptor):
-    async def intercept_stream_unary(
-        self,
-        continuation: Callable[..., Any],
-        client_call_details: "grpc.aio.ClientCallDetails",
-        request_iterator: Any,
-    ) -> Any:
-        return await self._pass_on(continuation, client_call_details, request_iterator)
-
-
-class _StreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
-    async def intercept_stream_stream(
-        self,
-        continuation: Callable[..., Any],
-        client_call_details: "grpc.aio.ClientCallDetails",
-        request_iterator: Any,
-    ) -> Any:
-        return await self._pass_on(continuation, client_call_details, request_iterator)
+    return call

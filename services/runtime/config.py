@@ -132,6 +132,20 @@ class ExtractionSettings(SettingsGroup):
     )
 
 
+class WorkerSettings(SettingsGroup):
+    """How the worker works beside everything else."""
+
+    embed_concurrency: int = Field(
+        default=2, ge=1, le=256, description="Embedding jobs at once, of different users."
+    )
+    niceness: int = Field(
+        default=5,
+        ge=0,
+        le=19,
+        description="How far a process of its own yields to the others on the machine.",
+    )
+
+
 class RecallSettings(SettingsGroup):
     """How long recall waits for each arm; a late arm is left out and the answer says so."""
 
@@ -164,6 +178,7 @@ class RuntimeSettings(BaseSettings):
     peers: PeerSettings = PeerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     extraction: ExtractionSettings = ExtractionSettings()
+    worker: WorkerSettings = WorkerSettings()
     recall: RecallSettings = RecallSettings()
 
 

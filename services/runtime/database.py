@@ -8,7 +8,7 @@ A server that restarts is reconnected to by the next transaction; the one it bro
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Self, TypeAlias, TypeVar
 
@@ -42,7 +42,8 @@ _DRIVER_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, Connectio
 _SET_SCOPE = """
 SELECT set_config('mnema.tenant', $1, true), set_config('mnema.owner', $2, true),
        set_config('mnema.admin', $3, true), set_config('mnema.queue', $4, true),
-       set_config('mnema.key_hash', $5, true), set_config('statement_timeout', $6, true)
+       set_config('mnema.key_hash', $5, true), set_config('plan_cache_mode', $6, true),
+       set_config('statement_timeout', $7, true)
 """
 
 
@@ -106,14 +107,19 @@ class Database:
         *,
         readonly: bool = False,
         isolation: Isolation = "read_committed",
+        plan_once: bool = False,
     ) -> AsyncIterator[Connection]:
         """A transaction that sees only what `scope` names; commits at the end of the block.
+
+        With `plan_once` its statements are planned once a connection, not for each call: for
+        those that read by keys, whatever their parameters, where planning outweighs reading.
 
         Its statements end with the current request's deadline (DeadlineExceeded).
         Unavailable when the server is gone or no connection becomes free in time. A nested
         `connection.transaction()` is a savepoint.
         """
-        connection, transaction = await self._begin(scope, readonly, isolation)
+        settings = (*scope.values(), "force_generic_plan" if plan_once else "auto")
+        connection, transaction = await self._begin(settings, readonly, isolation)
         try:
             yield connection
             await transaction.commit()
@@ -197,28 +203,30 @@ class Database:
             await connection.close(timeout=2)
 
     async def _begin(
-        self, scope: Scope, readonly: bool, isolation: Isolation
+        self, settings: Sequence[str], readonly: bool, isolation: Isolation
     ) -> tuple[Connection, asyncpg.transaction.Transaction]:
-        """A connection with a transaction open on it, scoped.
+        """A connection with a transaction open on it, with the `settings` of _SET_SCOPE.
+
+        The last one, how long a statement may take, is what is left by then.
 
         A pooled connection that died unnoticed shows it here, before any work was done, so
         one more try on a fresh connection is safe.
         """
         try:
-            return await self._begin_once(scope, readonly, isolation)
+            return await self._begin_once(settings, readonly, isolation)
         except Unavailable:
             if self._pool.is_closing():
                 raise
-            return await self._begin_once(scope, readonly, isolation)
+            return await self._begin_once(settings, readonly, isolation)
 
     async def _begin_once(
-        self, scope: Scope, readonly: bool, isolation: Isolation
+        self, settings: Sequence[str], readonly: bool, isolation: Isolation
     ) -> tuple[Connection, asyncpg.transaction.Transaction]:
         connection = await self._acquire()
         try:
             transaction = connection.transaction(isolation=isolation, readonly=readonly)
             await transaction.start()
-            await connection.fetchrow(_SET_SCOPE, *scope.values(), self._statement_timeout())
+            await connection.fetchrow(_SET_SCOPE, *settings, self._statement_timeout())
         except BaseException as error:
             gone = _gone(connection, error)
             # Without its transaction's end the connection is of no use to the next one.

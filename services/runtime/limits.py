@@ -109,7 +109,7 @@ BY_NAME: Mapping[str, Rule] = {
     "node_id": _NAME,
     # texts
     "role": Text(16, one_of=("user", "assistant", "system", "tool")),
-    "content": Text(32_768),
+    "content": Text(400_000),
     "texts": Items(256, Text(32_768, minimum=1)),
     "query": Text(8_192),
     "speaker": _NAME,
@@ -122,6 +122,8 @@ BY_NAME: Mapping[str, Rule] = {
     "namespace": Text(128, "line"),
     "key": _NAME,
     "prefix": _NAME,
+    "ranking_profile": Text(63, "line"),
+    "time_zone": Text(64, "line"),
     "filename": Text(512, "line"),
     "mime_type": Text(128, "line"),
     "file_types": Items(64, Text(32, "line")),
@@ -156,5 +158,10 @@ BY_FULL_NAME: Mapping[str, Rule] = {
     "mnema.v1.Edge.content": Text(16_384),
     "mnema.v1.Triple.content": Text(16_384),
     "mnema.v1.CreateFileFromTextRequest.content": Text(1_000_000),
+    "mnema.v1.SignalWeight.short": Number(-100, 100),
+    "mnema.v1.SignalWeight.long": Number(-100, 100),
+    "mnema.v1.FactorStrengths.recency": _SHARE,
+    "mnema.v1.FactorStrengths.importance": _SHARE,
+    "mnema.v1.FactorStrengths.graph_boost": _SHARE,
     "mnema.v1.NewFile.size_bytes": Number(0, 2**62),  # too many for a file is an error of its own
 }

@@ -1,9 +1,11 @@
 """Structured logs: one JSON object (or readable line) per event, on standard error."""
 
+import json
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -44,7 +46,7 @@ def configure(settings: TelemetrySettings) -> None:
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line is one write
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -64,11 +66,16 @@ def hide_secrets(
 ) -> MutableMapping[str, Any]:
     """A structlog processor: no key, password or credential leaves the process."""
     for name, value in event.items():
-        if _SECRET_NAME.search(name):
+        if _is_secret(name):
             event[name] = _HIDDEN
         elif isinstance(value, str):
             event[name] = _hidden_in(value)
     return event
+
+
+@lru_cache(maxsize=1024)  # the same few names in every line
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def _hidden_in(text: str) -> str:
@@ -91,4 +98,10 @@ def _add_request(
 
 
 def _json() -> structlog.typing.Processor:
-    return structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+    # One encoder for all lines: json.dumps makes one a line when it is given options.
+    def dumps(event: MutableMapping[str, Any], **_: Any) -> str:
+        return encode(event)
+
+    return structlog.processors.JSONRenderer(dumps)

@@ -6,6 +6,7 @@ background tasks are asked to stop, and what the target opened is closed in reve
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -30,6 +31,7 @@ from services.runtime.interceptors.validation import ValidationInterceptor
 log = structlog.get_logger("mnema.server")
 
 _REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
+_COLLECT_AFTER = 10_000  # objects more than before
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -154,11 +156,21 @@ def run_target(build: "Build[S]", settings: S, *, reflected: Sequence[str] = ())
     """
     logs.configure(settings.telemetry)
     try:
-        uvloop.run(serve(build, settings, reflected=reflected))
+        uvloop.run(serve(build, settings, reflected=reflected, started=_settle_memory))
     except Exception:
         log.exception("the process goes down")
         return 1
     return 0
+
+
+def _settle_memory(_port: int) -> None:
+    """What start-up made stays for good: the garbage collector need not look at it again.
+
+    And it looks less often: what a call makes goes with its last reference, only cycles wait.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
 
 
 async def serve(

@@ -45,7 +45,10 @@ class NewDocument:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """A stored file. `object_key` is empty for one that was made from text."""
+    """A stored file. `object_key` is empty for one that was made from text.
+
+    `number` tells its chunks' places in the search index.
+    """
 
     file_id: UUID
     filename: str
@@ -60,6 +63,7 @@ class DocumentRow:
     source_type: str
     chunk_count: int
     recorded_at: datetime
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,20 @@ class NewChunk:
     content: str
     start: int
     end: int
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A chunk and the name of its file. Offsets are in characters, the end exclusive."""
+
+    chunk_id: UUID
+    file_id: UUID
+    filename: str
+    position: int
+    content: str
+    start_offset: int
+    end_offset: int
     page: int
 
 
@@ -127,6 +145,14 @@ async def insert_chunks(
         [chunk.end for chunk in chunks],
         [chunk.page for chunk in chunks],
     )
+
+
+async def get_chunks(
+    connection: Connection, owner_id: OwnerId, chunk_ids: Sequence[UUID]
+) -> list[ChunkRow]:
+    """The chunks of these ids, in no order; those that are gone are left out."""
+    rows = await connection.fetch(SQL["get_chunks"], owner_id, list(chunk_ids))
+    return [ChunkRow(**row) for row in rows]
 
 
 async def get_document(

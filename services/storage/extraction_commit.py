@@ -1,13 +1,10 @@
 """The one transaction that makes an extraction's findings part of memory."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
-
-import numpy as np
-from numpy.typing import NDArray
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
@@ -18,11 +15,9 @@ from services.storage.graph_nodes import ensure_nodes
 from services.storage.key_values import PROFILE, appended, get_values, set_values
 from services.storage.memories import NewMemory, Remembered, remember
 from services.storage.relations import NodeRef
-from services.storage.search_items import store_vectors
 from services.storage.slots import vacate_slot
 
 EPISODIC = "episodic"
-Embedding = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,7 @@ class Findings:
     """What one extraction found.
 
     `paths` names, for each memory, the nodes it goes through, in their order. The memories'
-    vectors and `message_vectors` are of `space`.
+    vectors are of `space`.
     """
 
     memories: tuple[NewMemory, ...]
@@ -58,7 +53,6 @@ class Findings:
     extractor: str
     duration_ms: int
     space: EmbeddingSpace
-    message_vectors: Mapping[UUID, Embedding] = field(default_factory=dict)
     vacated: tuple[Vacated, ...] = ()
 
 
@@ -94,7 +88,6 @@ async def commit_findings(
         each for each in findings.profile if each.mode == "append" or each.key not in outdone
     ]
     await _update_profile(connection, owner_id, extraction_id, changes)
-    await store_vectors(connection, owner_id, findings.space, findings.message_vectors)
     await messages.set_extraction_state(connection, owner_id, [extraction_id], "done")
     return True
 

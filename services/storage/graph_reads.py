@@ -43,6 +43,11 @@ class NearEdge:
     direction: Literal["out", "in"]
 
     @property
+    def node(self) -> NodeKey:
+        """The node whose edge it is."""
+        return self.edge.source if self.direction == "out" else self.edge.target
+
+    @property
     def other(self) -> NodeKey:
         """The node at the other end."""
         return self.edge.target if self.direction == "out" else self.edge.source

@@ -17,15 +17,12 @@ from numpy.typing import NDArray
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId, new_id
 from services.storage.foundation import EmbeddingSpace
+from services.storage.memory_inserts import MemoryInserts, Revision
+from services.storage.memory_units import MemoryText, index_memories, store_memory_vectors
 from services.storage.queries import load
-from services.storage.search_items import (
-    IndexedItem,
-    copy_vector,
-    index_items,
-    retract_items,
-    store_vectors,
-)
-from services.text.terms import analyze
+from services.storage.search_items import retract_items
+from services.storage.vectors import copy_vector
+from services.text.units import is_one_unit
 
 Outcome = Literal["added", "refreshed", "superseding", "historical"]
 Embedding = NDArray[np.floating[Any]]
@@ -46,7 +43,8 @@ class NewMemory:
 
     `slot` names what it replaces (empty: nothing); `event_at` is when it was true or
     happened, None if unknown; `vector` is the embedding of `content`, None if it is yet to be
-    made. `importance` is 1 to 10, `confidence` 0 to 1.
+    made. A content of several passages needs one of each: its `vector` is not used.
+    `importance` is 1 to 10, `confidence` 0 to 1.
     """
 
     memory_type: str
@@ -64,6 +62,11 @@ class NewMemory:
     extraction_id: UUID | None = None
     event_at: datetime | None = None
     vector: Embedding | None = None
+
+    @property
+    def awaits_vectors(self) -> bool:
+        """Whether an embedding job has to follow (jobs.EMBED)."""
+        return self.vector is None or not is_one_unit(self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,24 +149,43 @@ async def remember(
     again, it takes the higher importance and the further sources. (Episodes of different
     event times are different.) A memory with a slot supersedes the slot's holder, unless the
     holder has been true since later (`event_at`, or else when it was recorded).
-    Words are indexed and the given vectors stored; for `vector=None` enqueue jobs.EMBED.
+    Words are indexed and the given vectors stored; where one `awaits_vectors`, enqueue
+    jobs.EMBED.
     """
     remembered: list[Remembered] = []
-    items: list[IndexedItem] = []
+    texts: list[MemoryText] = []
     vectors: dict[UUID, Embedding] = {}
     retracted: list[UUID] = []
+    inserts = MemoryInserts(connection, owner_id)
+    said = await _present_contents(connection, owner_id, memories)
     for memory in memories:
-        repeated = await _refresh(connection, owner_id, memory)
+        repeated = None
+        if memory.content in said:
+            await inserts.flush()
+            repeated = await _refresh(connection, owner_id, memory)
         if repeated is not None:
             remembered.append(repeated)
         else:
-            remembered.append(await _add(connection, owner_id, memory, items, retracted))
+            remembered.append(await _add(connection, owner_id, memory, inserts, texts, retracted))
+        said.add(memory.content)
         if memory.vector is not None:
             vectors[remembered[-1].item_id] = memory.vector
-    await index_items(connection, owner_id, items)
-    await store_vectors(connection, owner_id, space, vectors)
+    await inserts.flush()
+    await index_memories(connection, owner_id, texts)
+    await store_memory_vectors(connection, owner_id, space, vectors)
     await retract_items(connection, owner_id, retracted)
     return remembered
+
+
+async def _present_contents(
+    connection: Connection, owner_id: OwnerId, memories: Sequence[NewMemory]
+) -> set[str]:
+    """Those contents that present memories have: no other one can be said again."""
+    contents = list({memory.content for memory in memories})
+    if not contents:
+        return set()
+    rows = await connection.fetch(SQL["list_present_contents"], owner_id, contents)
+    return {row["content"] for row in rows}
 
 
 async def _refresh(
@@ -194,7 +216,8 @@ async def _add(
     connection: Connection,
     owner_id: OwnerId,
     memory: NewMemory,
-    items: list[IndexedItem],
+    inserts: MemoryInserts,
+    texts: list[MemoryText],
     retracted: list[UUID],
 ) -> Remembered:
     """Stores a memory that is new; appends what is to be indexed and what to be retracted."""
@@ -203,6 +226,7 @@ async def _add(
     recorded_at = superseded = superseded_by = None
     holder = None
     if memory.slot:
+        await inserts.flush()
         holder = await connection.fetchrow(SQL["get_slot_holder"], owner_id, memory.slot)
     if holder is not None:
         superseded = holder["memory_id"]
@@ -215,64 +239,18 @@ async def _add(
             )
             recorded_at = closed["retracted_at"] if closed else None
             retracted.append(holder["item_id"])
-    revision = _Revision(memory_id, item_id, recorded_at=recorded_at, superseded_by=superseded_by)
-    await _insert(connection, owner_id, memory, revision)
+    revision = Revision(memory_id, item_id, recorded_at=recorded_at, superseded_by=superseded_by)
+    inserts.add(memory, revision)
     if outcome != "historical":  # it stands in no view of any moment, so no search finds it
-        items.append(_indexed(memory, revision))
+        texts.append(_text(memory, revision))
     return Remembered(memory_id, item_id, outcome, superseded)
 
 
-@dataclass(frozen=True, slots=True)
-class _Revision:
-    """Where a row stands in its memory's history. Times of None are the transaction's."""
-
-    memory_id: UUID
-    item_id: UUID
-    number: int = 1
-    first_recorded_at: datetime | None = None
-    recorded_at: datetime | None = None
-    last_refreshed_at: datetime | None = None
-    superseded_by: UUID | None = None
-
-
-async def _insert(
-    connection: Connection, owner_id: OwnerId, memory: NewMemory, revision: _Revision
-) -> None:
-    emotion = memory.emotion
-    await connection.execute(
-        SQL["insert_memory"],
-        owner_id,
+def _text(memory: NewMemory, revision: Revision) -> MemoryText:
+    return MemoryText(
         revision.item_id,
-        revision.memory_id,
-        revision.number,
-        memory.memory_type,
         memory.content,
-        memory.importance,
-        memory.confidence,
-        emotion.valence if emotion else None,
-        emotion.arousal if emotion else None,
-        emotion.label if emotion else None,
-        memory.slot,
-        memory.category,
-        list(memory.tags),
-        list(memory.entities),
-        dict(memory.metadata),
-        list(memory.source_message_ids),
-        list(memory.source_memory_ids),
-        memory.extraction_id,
-        memory.event_at,
-        revision.first_recorded_at,
-        revision.recorded_at,
-        revision.last_refreshed_at,
-        revision.superseded_by,
-    )
-
-
-def _indexed(memory: NewMemory, revision: _Revision) -> IndexedItem:
-    return IndexedItem(
-        revision.item_id,
-        "memory",
-        analyze(memory.content),
+        memory.source_message_ids[0] if memory.source_message_ids else None,
         event_at=memory.event_at,
         memory_type=memory.memory_type,
         recorded_at=revision.recorded_at,
@@ -290,12 +268,12 @@ async def update_memory(
     """Replaces a present revision by one that says `changed`; returns the new item_id.
 
     The old one is retracted ('updated'). The vector is `changed.vector`, or else, when the
-    content is the same, the old one's; otherwise enqueue jobs.EMBED.
+    content is the same, the old one's; otherwise, or if it `awaits_vectors`, enqueue jobs.EMBED.
     """
     closed = await connection.fetchrow(
         SQL["retract_memory"], owner_id, present.memory_id, "updated", None
     )
-    revision = _Revision(
+    revision = Revision(
         present.memory_id,
         new_id(),
         present.revision + 1,
@@ -303,11 +281,13 @@ async def update_memory(
         recorded_at=closed["retracted_at"] if closed else None,
         last_refreshed_at=present.last_refreshed_at,
     )
-    await _insert(connection, owner_id, changed, revision)
+    inserts = MemoryInserts(connection, owner_id)
+    inserts.add(changed, revision)
+    await inserts.flush()
     await retract_items(connection, owner_id, [present.item_id])
-    await index_items(connection, owner_id, [_indexed(changed, revision)])
+    await index_memories(connection, owner_id, [_text(changed, revision)])
     if changed.vector is not None:
-        await store_vectors(connection, owner_id, space, {revision.item_id: changed.vector})
+        await store_memory_vectors(connection, owner_id, space, {revision.item_id: changed.vector})
     elif changed.content == present.content:
         await copy_vector(connection, owner_id, space, present.item_id, revision.item_id)
     return revision.item_id

@@ -45,14 +45,6 @@ class MessageRow:
     extraction_state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unembedded:
-    """A message without a vector, and the text to make it of."""
-
-    message_id: UUID
-    text: str
-
-
 async def insert_messages(
     connection: Connection,
     owner_id: OwnerId,
@@ -146,17 +138,6 @@ async def set_extraction_state(
 ) -> None:
     """Notes how far these extractions have come with their messages."""
     await connection.execute(SQL["set_extraction_state"], owner_id, list(extraction_ids), state)
-
-
-async def unembedded_of(
-    connection: Connection, owner_id: OwnerId, extraction_id: UUID
-) -> list[Unembedded]:
-    """The messages of one extraction that have no vector yet.
-
-    The text begins with the speaker where that is known, as in search_items.unembedded.
-    """
-    rows = await connection.fetch(SQL["list_unembedded_messages"], owner_id, extraction_id)
-    return [Unembedded(row["message_id"], row["text"]) for row in rows]
 
 
 def _message(row: asyncpg.Record) -> MessageRow:

@@ -16,6 +16,8 @@ async def free_held(queue: Queries) -> int:
     """Puts jobs back that are held because their failure could not be dealt with; how many."""
     held = await queue.list_failed_jobs(_HELD_AT_ONCE)
     if held:
+        # Another job may have come to stand for what waits: a key belongs to one job only.
+        await queue.driver.execute(SQL["free_keys"])
         await queue.requeue_jobs([job.id for job in held])
     return len(held)
 

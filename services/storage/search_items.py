@@ -1,134 +1,135 @@
-"""The search index: everything that has words is an item, with postings and a vector."""
+"""The search index by words: units of what was said, written and remembered, and their terms."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
-from pgvector import HalfVector
 
 from services.runtime.database import Connection
-from services.runtime.errors import Internal
 from services.runtime.ids import OwnerId
-from services.storage.foundation import EmbeddingSpace
+from services.storage.embedding_spaces import list_spaces
+from services.storage.places import CHUNK, MEMORY, MESSAGE, PLACELESS, kind_of
 from services.storage.queries import load
+from services.storage.vectors import erase_vectors, lock_vectors
 from services.text.terms import Terms
 
 SQL = load("search_items")
 Kind = Literal["memory", "message", "chunk"]
+KIND_NAMES: dict[int, Kind] = {
+    MESSAGE: "message",
+    MEMORY: "memory",
+    CHUNK: "chunk",
+    PLACELESS: "memory",
+}
 
+# About 256 tokens of English: what a small sentence model reads.
+_OPENING_CHARS = 1_200
 _MAX_FREQUENCY = 2**15 - 1  # smallint
-_VECTOR_TABLE = re.compile(r"vectors_[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedItem:
-    """What is to be found under `item_id`.
+    """One unit: what is to be found under `item_id`, at its place.
 
-    `item_id` is a memory revision's item_id, a message_id or a chunk_id. `recorded_at`
-    is when this item enters the record (default: the transaction's time), `created_at`
-    when the thing itself was first stored (default: `recorded_at`): they differ for the
-    later revisions of a memory.
+    `item_id` is a memory revision's item_id, a message_id or a chunk_id; a long text gives
+    several units of one item_id, whose characters are [start_offset, end_offset) of it.
+    `recorded_at` is when the item enters the record (default: the transaction's time),
+    `created_at` when the thing itself was first stored (default: `recorded_at`): they differ
+    for the later revisions of a memory. ValueError if the place is one of another kind.
     """
 
     item_id: UUID
     kind: Kind
+    place: int
     terms: Terms
     event_at: datetime | None = None
     memory_type: str | None = None
     recorded_at: datetime | None = None
     created_at: datetime | None = None
+    speaker: str = ""
+    traits: int = 0
+    start_offset: int = 0
+    end_offset: int = 0
+
+    def __post_init__(self) -> None:
+        if KIND_NAMES[kind_of(self.place)] != self.kind:
+            raise ValueError(f"place {self.place} is not one of a {self.kind}")
 
 
 @dataclass(frozen=True, slots=True)
 class PendingItem:
-    """An item without a vector, and the text to make it of."""
+    """A unit without a vector, and the text to make it of."""
 
-    item_id: UUID
+    place: int
     kind: Kind
     text: str
-
-
-def in_space(statement: str, space: EmbeddingSpace) -> str:
-    """The statement with the space's table in the place of {vectors}.
-
-    A table cannot be a parameter. Its name comes from embedding_spaces, which only
-    create_embedding_space() writes; a name of any other form than that function's is
-    Internal, so nothing else ever becomes part of a statement.
-    """
-    if not _VECTOR_TABLE.fullmatch(space.table_name):
-        raise Internal(f"embedding space {space.space_id} names no vector table")
-    return statement.replace("{vectors}", space.table_name)
 
 
 async def index_items(
     connection: Connection, owner_id: OwnerId, items: Sequence[IndexedItem]
 ) -> None:
-    """Makes new items findable by their words. Their vectors come by `store_vectors`.
+    """Makes new units findable by their words, in one round trip.
 
-    The items and their postings take one round trip each. An item is indexed once: its
-    text never changes.
+    Their vectors come by `vectors.store_vectors`; until then they count as unembedded. A
+    place is filled once: its text never changes.
     """
     if not items:
         return
+    items = sorted(items, key=lambda item: item.place)
     await connection.execute(
-        SQL["insert_items"],
-        owner_id,
+        SQL["insert_items"], owner_id, *item_columns(items), *posting_columns(items)
+    )
+
+
+def item_columns(items: Sequence[IndexedItem]) -> tuple[list[object], ...]:
+    """The columns of units, in the order of their places, as the statements take them."""
+    return (
+        [item.place for item in items],
         [item.item_id for item in items],
-        [item.kind for item in items],
         [item.memory_type for item in items],
         [item.terms.length for item in items],
         [item.event_at for item in items],
         [item.recorded_at for item in items],
         [item.created_at for item in items],
+        [item.speaker for item in items],
+        [item.traits for item in items],
+        [item.start_offset for item in items],
+        [item.end_offset for item in items],
     )
+
+
+def posting_columns(items: Sequence[IndexedItem]) -> tuple[list[object], ...]:
+    """The columns of the postings of units in the order of their places, in the key's order.
+
+    So neighbours in the index are written together.
+    """
     terms: list[str] = []
-    item_ids: list[UUID] = []
     frequencies: list[int] = []
     for item in items:
-        for term, frequency in item.terms.frequencies.items():
-            terms.append(term)
-            item_ids.append(item.item_id)
-            frequencies.append(min(frequency, _MAX_FREQUENCY))
-    await connection.execute(SQL["insert_postings"], owner_id, terms, item_ids, frequencies)
+        terms.extend(item.terms.frequencies.keys())
+        frequencies.extend(item.terms.frequencies.values())
+    counts = [len(item.terms.frequencies) for item in items]
+    different = sorted(set(terms))
+    number = {term: at for at, term in enumerate(different)}
+    numbers = np.fromiter(map(number.__getitem__, terms), np.int64, len(terms))
+    order = np.argsort(numbers, kind="stable")  # of one term by place, as the items are
 
+    def column(values: Sequence[int]) -> list[object]:
+        ordered: list[object] = np.array(values, np.int64)[order].tolist()
+        return ordered
 
-async def store_vectors(
-    connection: Connection,
-    owner_id: OwnerId,
-    space: EmbeddingSpace,
-    vectors: Mapping[UUID, NDArray[np.floating[Any]]],
-) -> int:
-    """Stores or replaces vectors by item; returns how many.
+    def of_items(values: Sequence[int]) -> list[object]:
+        return column(np.repeat(np.array(values, np.int64), counts).tolist())
 
-    Each is of `space.dims` values; items that are gone are passed over. In the active
-    space the items count as embedded from then on.
-    """
-    if not vectors:
-        return 0
-    item_ids = sorted(vectors)
-    stored: int = await connection.fetchval(
-        in_space(SQL["upsert_vectors"], space),
-        owner_id,
-        item_ids,
-        [HalfVector(vectors[item_id]) for item_id in item_ids],
-        space.space_id,
+    return (
+        [different[at] for at in numbers[order].tolist()],
+        of_items([item.place for item in items]),
+        column([min(each, _MAX_FREQUENCY) for each in frequencies]),
+        of_items([item.terms.length for item in items]),
     )
-    return stored
-
-
-async def copy_vector(
-    connection: Connection, owner_id: OwnerId, space: EmbeddingSpace, source: UUID, target: UUID
-) -> bool:
-    """Gives the item `target` the vector of `source`, whose text it has; False if that has none."""
-    copied = await connection.fetchval(
-        in_space(SQL["copy_vector"], space), owner_id, source, target
-    )
-    return copied is not None
 
 
 async def retract_items(
@@ -143,33 +144,35 @@ async def erase_items(connection: Connection, owner_id: OwnerId, item_ids: Seque
     """Removes items for good, with their postings and their vectors in every space."""
     if not item_ids:
         return
-    erased = list(item_ids)
-    await connection.execute(SQL["erase_items"], owner_id, erased)
-    await connection.execute(SQL["erase_postings"], owner_id, erased)
+    await lock_vectors(connection, owner_id)
+    places = await connection.fetchval(SQL["erase_items"], owner_id, list(item_ids))
+    if not places:
+        return
+    await connection.execute(SQL["erase_postings"], owner_id, places)
     for space in await list_spaces(connection):
-        await connection.execute(in_space(SQL["erase_vectors"], space), owner_id, erased)
+        await erase_vectors(connection, owner_id, space, places)
 
 
-async def list_spaces(connection: Connection) -> list[EmbeddingSpace]:
-    """Every embedding space there is, active or not."""
-    rows = await connection.fetch(SQL["list_spaces"])
-    return [
-        EmbeddingSpace(row["space_id"], row["model"], row["dims"], row["table_name"])
-        for row in rows
-    ]
+async def places_of(
+    connection: Connection, owner_id: OwnerId, item_ids: Sequence[UUID]
+) -> dict[UUID, list[int]]:
+    """The places of each item's units, in their order; items that aren't indexed are left out."""
+    rows = await connection.fetch(SQL["list_places"], owner_id, list(item_ids))
+    return {row["item_id"]: row["places"] for row in rows}
 
 
 async def unembedded(connection: Connection, owner_id: OwnerId, limit: int) -> list[PendingItem]:
-    """The oldest items without a vector in the active space, at most `limit`.
+    """Units without a vector in the active space, at most `limit`, in the order of their places.
 
-    The text of a message begins with its speaker where that is known: who says "I" is half
-    of what it means.
+    The text of a message begins with its speaker where that is a name: who says "I" is half
+    of what it means, but "user: " says nothing. The first passage of a long message is
+    embedded with what follows it, as far as a model reads: so it stands for the whole.
     """
-    rows = await connection.fetch(SQL["list_unembedded"], owner_id, limit)
-    return [PendingItem(row["item_id"], row["kind"], row["text"]) for row in rows]
+    rows = await connection.fetch(SQL["list_unembedded"], owner_id, limit, _OPENING_CHARS)
+    return [PendingItem(row["place"], row["kind"], row["text"]) for row in rows]
 
 
 async def count_unembedded(connection: Connection, owner_id: OwnerId) -> int:
-    """How many items have no vector in the active space yet."""
+    """How many units have no vector in the active space yet."""
     count: int = await connection.fetchval(SQL["count_unembedded"], owner_id)
     return count

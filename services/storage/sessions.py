@@ -35,12 +35,13 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """Places in a session: `last` is that of the newest message.
+    """Sequences in a session: `last` is that of the newest message, `number` the session's.
 
     `extraction_queued` says whether a job waits that will take the session's messages up.
     """
 
     session_id: str
+    number: int
     last: int
     extraction_queued: bool
 
@@ -94,7 +95,7 @@ async def reserve_sequences(
     )
     reserved = {
         row["session_id"]: Reserved(
-            row["session_id"], row["message_count"], row["extraction_queued"]
+            row["session_id"], row["number"], row["message_count"], row["extraction_queued"]
         )
         for row in rows
     }

@@ -1,8 +1,9 @@
 """Searches and lists: the contract's form and the storage's."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from google.protobuf.message import Message
@@ -12,21 +13,30 @@ from mnema.v1.memory_service_pb2 import ListMemoriesRequest
 from mnema.v1.vector_service_pb2 import (
     Chunk,
     ItemKind,
+    Passage,
     Relevance,
     SearchHit,
     SearchRequest,
+    SignalShare,
 )
 from services.contract.convert_memory import memory_of, memory_type_names
 from services.contract.convert_message import datetime_of, message_of
 from services.providers.embeddings.base import Vector
 from services.runtime.errors import FailedPrecondition, invalid
+from services.storage.documents import ChunkRow
 from services.storage.memories import MemoryFilter, MemoryRow
 from services.storage.messages import MessageRow
-from services.storage.search import ChunkRow, Filter, Hit
+from services.storage.places import MESSAGE, kind_of, part_of
+from services.storage.search import Candidate, Filter
 from services.storage.search_items import Kind
+from services.text.units import position_of
 from services.vector.found import Found
+from services.vector.searching import Hit
 
 DEFAULT_LIMIT = 20
+MOST_SHOWN = 16_384
+"""Characters of a message that are shown whole: a full answer has to fit a gRPC message."""
+
 _KINDS: Mapping["ItemKind.ValueType", Kind] = {
     ItemKind.ITEM_KIND_MEMORY: "memory",
     ItemKind.ITEM_KIND_MESSAGE: "message",
@@ -47,6 +57,25 @@ def filter_of(request: SearchRequest) -> Filter:
         file_types=tuple(name.lower().removeprefix(".") for name in request.file_types),
         category=request.category,
     )
+
+
+def asked_at(request: SearchRequest) -> datetime:
+    """The moment that the query's relative dates count from, in the time zone of who asks.
+
+    InvalidArgument if there is no such zone (FIELD_MALFORMED), or no such moment in it.
+    """
+    name = request.time_zone or "UTC"
+    try:
+        zone = ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        # Some names of no zone are folders or unreadable files of the database of zones.
+        raise invalid("time_zone", "is no IANA time zone", "FIELD_MALFORMED") from None
+    moment = _time(request, "asked_at") or _time(request, "as_of") or datetime.now(UTC)
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        wrong = "is not in the years 1 to 9999 of its time zone"
+        raise invalid("asked_at", wrong, "FIELD_OUT_OF_RANGE") from None
 
 
 def memory_filter_of(request: ListMemoriesRequest) -> MemoryFilter:
@@ -82,26 +111,53 @@ def given_embedding(request: SearchRequest, dims: int) -> Vector | None:
     return np.asarray(values / length, dtype=np.float32)
 
 
-def search_hit(found: Found, user_id: str) -> SearchHit:
-    """One thing that was found, and how well it fits."""
-    relevance = _relevance(found.hit)
+def search_hit(found: Found, user_id: str, *, explain: bool = False) -> SearchHit:
+    """One thing that was found, how well it fits, and where it fits best if it is long.
+
+    `explain` names the share of every signal.
+    """
+    relevance = _relevance(found.hit, explain=explain)
     match found.thing:
         case MemoryRow():
             memory = memory_of(found.thing, user_id, found.access)
-            return SearchHit(memory=memory, relevance=relevance)
+            passage = _passage(found.thing.content, found.hit.unit)
+            return SearchHit(memory=memory, relevance=relevance, passage=passage)
         case MessageRow():
-            return SearchHit(message=message_of(found.thing, user_id), relevance=relevance)
+            message = message_of(found.thing, user_id)
+            passage = _passage(found.thing.content, found.hit.unit)
+            if passage is not None and len(message.content) > MOST_SHOWN:
+                message.content = passage.content
+            return SearchHit(message=message, relevance=relevance, passage=passage)
         case ChunkRow():
             return SearchHit(chunk=_chunk(found.thing), relevance=relevance)
 
 
-def _relevance(hit: Hit) -> Relevance:
+def _passage(text: str, unit: Candidate) -> Passage | None:
+    """The unit of a text, if it is not the whole of it."""
+    if unit.start_offset == 0 and unit.end_offset >= len(text):
+        return None
+    # A message's parts are its passages; those of a memory go on from the memory before it.
+    of_message = kind_of(unit.place) == MESSAGE
+    return Passage(
+        content=text[unit.start_offset : unit.end_offset],
+        start_offset=unit.start_offset,
+        end_offset=unit.end_offset,
+        position=part_of(unit.place) if of_message else position_of(text, unit.start_offset),
+    )
+
+
+def _relevance(hit: Hit, *, explain: bool) -> Relevance:
     return Relevance(
         vector_similarity=hit.similarity,
         vector_rank=hit.vector_rank,
         bm25=hit.bm25,
         bm25_rank=hit.bm25_rank,
         rrf=hit.rrf,
+        score=hit.score,
+        signals=[
+            SignalShare(name=each.name, value=each.value, weight=each.weight, share=each.share)
+            for each in (hit.shares if explain else ())
+        ],
     )
 
 

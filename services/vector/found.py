@@ -6,11 +6,12 @@ from uuid import UUID
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
+from services.storage.documents import ChunkRow, get_chunks
 from services.storage.memories import MemoryRow, get_revisions
 from services.storage.memory_accesses import Access, list_accesses
 from services.storage.messages import MessageRow, get_messages
-from services.storage.search import ChunkRow, Hit, get_chunks
 from services.storage.search_items import Kind
+from services.vector.searching import Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,11 @@ async def in_full(connection: Connection, owner_id: OwnerId, hits: Sequence[Hit]
         chunks = await get_chunks(connection, owner_id, chunk_ids)
         things |= {row.chunk_id: row for row in chunks}
     return [
-        Found(hit, things[hit.item_id], accesses.get(hit.item_id))
+        Found(hit, things[hit.unit.item_id], accesses.get(hit.unit.item_id))
         for hit in hits
-        if hit.item_id in things
+        if hit.unit.item_id in things
     ]
 
 
 def _of_kind(hits: Sequence[Hit], kind: Kind) -> list[UUID]:
-    return [hit.item_id for hit in hits if hit.kind == kind]
+    return [hit.unit.item_id for hit in hits if hit.unit.kind == kind]

@@ -33,7 +33,7 @@ async def add(
     """
     await register_user(connection, user.owner_id, user.tenant_id, user.user_id)
     (remembered,) = await memories.remember(connection, user.owner_id, [memory], space)
-    if memory.vector is None and remembered.outcome in ("added", "superseding"):
+    if memory.awaits_vectors and remembered.outcome in ("added", "superseding"):
         await jobs.enqueue(connection, jobs.EMBED, user.payload())
     return await _stored(connection, user, remembered.item_id)
 
@@ -56,7 +56,7 @@ async def correct(
         raise NotFound("memory", str(memory_id))
     changed = replace(_as_it_is(present), **correction, vector=vector)
     item_id = await memories.update_memory(connection, user.owner_id, present, changed, space)
-    if vector is None and changed.content != present.content:
+    if changed.awaits_vectors and changed.content != present.content:
         await jobs.enqueue(connection, jobs.EMBED, user.payload())
     return await _stored(connection, user, item_id)
 

@@ -12,6 +12,8 @@ from mnema.v1.vector_service_pb2_grpc import add_VectorServiceServicer_to_server
 from services.providers.embeddings.base import EmbeddingProvider
 from services.providers.embeddings.factory import create_embedding_provider
 from services.providers.embeddings.settings import EmbeddingSettings
+from services.providers.rerank.factory import create_reranker
+from services.providers.rerank.settings import RerankSettings
 from services.runtime.config import DatabaseSettings
 from services.runtime.database import Database, Scope
 from services.runtime.errors import FailedPrecondition
@@ -20,6 +22,7 @@ from services.runtime.server import Service, Servicers
 from services.storage.accounts import DatabaseAuthenticator
 from services.storage.foundation import EmbeddingSpace, active_space
 from services.vector.memory_servicer import MemoryServicer
+from services.vector.profiles import Profiles
 from services.vector.vector_servicer import VectorServicer
 
 
@@ -33,6 +36,10 @@ class VectorSettings(Protocol):
     @property
     def embedding(self) -> EmbeddingSettings:
         """The model that makes the vectors."""
+
+    @property
+    def rerank(self) -> RerankSettings:
+        """The model that judges hits again, if any."""
 
     @property
     def model_dir(self) -> Path:
@@ -54,13 +61,16 @@ async def build_vector(settings: VectorSettings, stack: AsyncExitStack) -> Servi
         create_embedding_provider, settings.embedding, model_dir=settings.model_dir
     )
     stack.push_async_callback(provider.close)
+    reranker = create_reranker(settings.rerank)
+    if reranker is not None:
+        stack.push_async_callback(reranker.close)
     space = await _space_of(provider, database)
     tokens = PageTokens(settings.internal_key)
     return Servicers(
         services=(
             Service(
                 "mnema.v1.VectorService",
-                VectorServicer(database, provider, space),
+                VectorServicer(database, provider, space, Profiles(database), reranker),
                 add_VectorServiceServicer_to_server,
             ),
             Service(

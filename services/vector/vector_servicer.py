@@ -1,38 +1,60 @@
 """VectorService over gRPC."""
 
+from collections.abc import Iterable, Sequence
+
 from google.protobuf.message import Message
 from grpc import aio
 
 from mnema.v1.vector_service_pb2 import (
-    Embedding,
     EmbedRequest,
     EmbedResponse,
+    SearchHit,
     SearchRequest,
     SearchResponse,
 )
-from mnema.v1.vector_service_pb2_grpc import VectorServiceServicer
+from services.contract.packed_vectors import embedding_of
 from services.contract.user import User
-from services.providers.embeddings.base import EmbeddingProvider
+from services.providers.embeddings.base import EmbeddingProvider, Vector
+from services.providers.rerank.base import Reranker
+from services.runtime.context import current
 from services.runtime.database import Database
+from services.storage.codes import SegmentCache
 from services.storage.foundation import EmbeddingSpace
-from services.storage.search import Query, search
-from services.text.terms import query_terms
-from services.vector.convert import DEFAULT_LIMIT, filter_of, given_embedding, search_hit
+from services.vector.convert import (
+    DEFAULT_LIMIT,
+    asked_at,
+    filter_of,
+    given_embedding,
+    search_hit,
+)
 from services.vector.embedding import PROVIDER_FAILURES, Attempt, provider_failure, try_embed
 from services.vector.found import in_full
+from services.vector.profile_servicer import ProfileServicer, shown
+from services.vector.profiles import Profiles
+from services.vector.ranking.profile import Profile
+from services.vector.reranking import try_rerank
+from services.vector.searching import Asked, Searcher
 
 Context = aio.ServicerContext[Message, Message]
 
 
-class VectorServicer(VectorServiceServicer):
+class VectorServicer(ProfileServicer):
     """Embeds and searches. `space` holds the vectors of the provider's model."""
 
     def __init__(
-        self, database: Database, provider: EmbeddingProvider, space: EmbeddingSpace
+        self,
+        database: Database,
+        provider: EmbeddingProvider,
+        space: EmbeddingSpace,
+        profiles: Profiles,
+        reranker: Reranker | None,
     ) -> None:
+        super().__init__(profiles)
         self._database = database
         self._provider = provider
         self._space = space
+        self._reranker = reranker
+        self._searcher = Searcher(space, SegmentCache())
 
     async def Embed(
         self,
@@ -41,14 +63,21 @@ class VectorServicer(VectorServiceServicer):
     ) -> EmbedResponse:
         """Vectors of texts, in their order."""
         try:
-            vectors = await self._provider.embed_batch(list(request.texts))
+            vectors = await self._vectors(request.texts)
         except PROVIDER_FAILURES as error:
             raise provider_failure(error, self._provider) from error
         return EmbedResponse(
-            embeddings=[Embedding(values=vector.tolist()) for vector in vectors],
+            embeddings=map(embedding_of, vectors),
             model=self._provider.model,
             dimension=self._provider.dims,
         )
+
+    async def _vectors(self, texts: Sequence[str]) -> Iterable[Vector]:
+        """A caller waits for a single text; a service that works by itself has time."""
+        principal = current().principal
+        if len(texts) == 1 and (principal is None or principal.kind != "service"):
+            return [await self._provider.embed(texts[0])]
+        return await self._provider.embed_batch(list(texts))
 
     async def Search(
         self,
@@ -57,20 +86,41 @@ class VectorServicer(VectorServiceServicer):
     ) -> SearchResponse:
         """The best by words and by meaning; by words alone if the query can't be embedded."""
         user = User.served(request.user_id)
+        moment = asked_at(request)
+        ranking = await self._profiles.for_search(user.scope, request.ranking_profile)
+        embedded = await self._embedded(request)
+        asked = Asked(request.query, embedded.vector, moment)
+        hits = await self._found(user, request, asked, ranking.profile)
+        failures = {"embedding": f"by words alone: {embedded.failure}"} if embedded.failure else {}
+        if request.rerank:
+            reranked = await try_rerank(self._reranker, request.query, hits)
+            hits = reranked.hits[: request.limit or DEFAULT_LIMIT]
+            if reranked.failure:
+                failures["rerank"] = f"not reranked: {reranked.failure}"
+        return SearchResponse(
+            hits=hits,
+            degraded=bool(failures),
+            degraded_reason="; ".join(failures.values()),
+            degraded_parts=list(failures),
+            profile=shown(ranking),
+        )
+
+    async def _found(
+        self, user: User, request: SearchRequest, asked: Asked, profile: Profile
+    ) -> Sequence[SearchHit]:
+        """The hits of one moment, as many as the call shows or the reranking model judges."""
         chosen = filter_of(request)
         limit = request.limit or DEFAULT_LIMIT
-        embedded = await self._embedded(request)
-        query = Query(query_terms(request.query), embedded.vector)
+        if request.rerank and self._reranker is not None:
+            limit = max(limit, self._reranker.top_n)
         async with self._database.transaction(
             user.scope, readonly=True, isolation="repeatable_read"
         ) as connection:
-            hits = await search(connection, user.owner_id, self._space, query, chosen, limit)
+            hits = await self._searcher.search(
+                connection, user.owner_id, asked, chosen, profile, limit
+            )
             found = await in_full(connection, user.owner_id, hits)
-        return SearchResponse(
-            hits=[search_hit(each, request.user_id) for each in found],
-            degraded=bool(embedded.failure),
-            degraded_reason=f"by words alone: {embedded.failure}" if embedded.failure else "",
-        )
+        return [search_hit(each, request.user_id, explain=request.explain) for each in found]
 
     async def _embedded(self, request: SearchRequest) -> Attempt:
         given = given_embedding(request, self._space.dims)

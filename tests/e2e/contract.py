@@ -72,7 +72,11 @@ class Rpc:
     @property
     def names_a_user(self) -> bool:
         """Whether the request says whose memory it is about, outside of accounts."""
-        return "AccountService" not in self.service and self.method != "Embed"
+        return not (
+            self.service.endswith("AccountService")
+            or self.method == "Embed"
+            or "RankingProfile" in self.method  # the tenant's
+        )
 
     def request_of(self, fields: Mapping[str, Any]) -> Message:
         """A request from its JSON form."""

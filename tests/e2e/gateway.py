@@ -48,7 +48,11 @@ class Gateway:
         metadata = () if key is None else (("authorization", f"Bearer {key}"),)
         options: dict[str, Any] = {"metadata": metadata, "timeout": SECONDS}
         parse = method.response.FromString
-        if method.client_streaming:
+        if method.client_streaming and method.server_streaming:
+            yield from self.channel.stream_stream(method.path, bytes, parse)(
+                iter(requests), **options
+            )
+        elif method.client_streaming:
             yield self.channel.stream_unary(method.path, bytes, parse)(iter(requests), **options)
         elif method.server_streaming:
             yield from self.channel.unary_stream(method.path, bytes, parse)(

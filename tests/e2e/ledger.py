@@ -75,12 +75,13 @@ def check_index(stack: OwnStack, owner_id: OwnerId) -> None:
         "SELECT (SELECT count(*) FROM messages WHERE owner_id = $1) AS messages, "
         "(SELECT count(*) FROM memories WHERE owner_id = $1) AS memories, "
         "(SELECT count(*) FROM search_items WHERE owner_id = $1) AS items, "
-        "(SELECT count(*) FROM search_items WHERE owner_id = $1 AND embedded) AS embedded, "
+        "(SELECT count(*) FROM unembedded WHERE owner_id = $1) AS unembedded, "
         f"(SELECT count(*) FROM {table} WHERE owner_id = $1) AS vectors",
         owner_id,
     )[0]
     things = counted["messages"] + counted["memories"]
-    assert counted["items"] == counted["embedded"] == counted["vectors"] == things, counted
+    assert counted["items"] == counted["vectors"] == things, counted
+    assert counted["unembedded"] == 0, counted
 
 
 def answered_requests(stack: OwnStack, owner_id: OwnerId) -> int:

@@ -35,6 +35,8 @@ class Seeds:
     spare_file_id: str
     key_id: str
     spare_key_id: str
+    profile_name: str
+    spare_profile_name: str
     insight_ids: tuple[str, ...]
 
     @property
@@ -51,6 +53,8 @@ class Seeds:
             self.spare_file_id,
             self.key_id,
             self.spare_key_id,
+            self.profile_name,
+            self.spare_profile_name,
             *self.insight_ids,
         )
         return (self.marker, *ids)
@@ -146,6 +150,18 @@ class _Seeding:
         made = self.gateway.call("AccountService.CreateApiKey", wanted, self.tenant.api_key)
         return str(made["api_key"]["key_id"])
 
+    def profile(self) -> str:
+        """A ranking profile; they are the tenant's, so each has a name of its own."""
+        profile = {
+            "name": f"p-{uuid4().hex}",
+            "signals": {"bm25": {"short": 1, "long": 1}},
+            "description": self.marker,
+        }
+        stored = self.gateway.call(
+            "VectorService.PutRankingProfile", {"profile": profile}, self.tenant.api_key
+        )
+        return str(stored["profile"]["name"])
+
 
 def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
     """Takes about two seconds: the extraction and a digest are waited for."""
@@ -179,5 +195,7 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
         spare_file_id=by.file("spare.txt"),
         key_id=by.key(),
         spare_key_id=by.key(),
+        profile_name=by.profile(),
+        spare_profile_name=by.profile(),
         insight_ids=tuple(each["memory_id"] for each in insights),
     )

@@ -362,5 +362,5 @@ def _expect(answer: httpx.Response, status: int, code: str, reason: str) -> None
 
 
 def _starts_with_a_text(method: Rpc) -> bool:
-    first = method.request.DESCRIPTOR.fields_by_number[1]
-    return first.cpp_type == first.CPPTYPE_STRING
+    first = method.request.DESCRIPTOR.fields_by_number.get(1)
+    return first is not None and first.cpp_type == first.CPPTYPE_STRING

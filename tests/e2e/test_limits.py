@@ -50,7 +50,7 @@ def wrong(gateway: Gateway, name: str, fields: dict[str, Any]) -> Failure:
 
 @pytest.mark.parametrize("letter", ["x", "é", "語", "🦉"])
 def test_the_longest_message(gateway: Gateway, user_id: str, letter: str) -> None:
-    message = {"user_id": user_id, "role": "user", "content": letter * 32_768}
+    message = {"user_id": user_id, "role": "user", "content": letter * 400_000}
     stored = gateway.call("IngestService.Ingest", message)["message"]
     assert stored["content"] == message["content"]
     read = {"user_id": user_id, "message_id": stored["message_id"]}
@@ -59,7 +59,7 @@ def test_the_longest_message(gateway: Gateway, user_id: str, letter: str) -> Non
         lambda found: found["extraction_state"] == "EXTRACTION_STATE_DONE",
     )
     assert extracted == {**stored, "extraction_state": "EXTRACTION_STATE_DONE"}
-    failure = wrong(gateway, "IngestService.Ingest", {**message, "content": letter * 32_769})
+    failure = wrong(gateway, "IngestService.Ingest", {**message, "content": letter * 400_001})
     assert (failure.reason, failure.fields) == ("FIELD_TOO_LONG", ("content",))
 
 

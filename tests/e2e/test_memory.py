@@ -88,6 +88,7 @@ def test_a_score_can_be_worked_out_again(call: Call) -> None:
     settle(call)
     asked = {"query": "Where does Nora live?", "include_conversations": True, "limit": 10}
     asked["as_of"] = now()  # so that ages are the same in both answers
+    asked["ranking_profile"] = "neuromem"
     answer = call("RecallService.Recall", decay_rate="3600s", **asked)
     assert answer["degraded"] is False
     best = answer["merged"][0]

@@ -19,6 +19,8 @@ TABLES = (
     "key_values",
     "extractions",
     "vectors_1",
+    "codes_1",
+    "collection_sizes",
 )
 
 

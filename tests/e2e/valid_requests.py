@@ -15,7 +15,7 @@ ADMIN_ONLY = frozenset({"AccountService.CreateTenant", "AccountService.ListTenan
 
 def valid_requests(seeds: Seeds) -> dict[str, Sequence[Fields]]:
     """By the RPC's short name; more than one message only where the client streams."""
-    tables = (_accounts, _conversations, _memories, _graph, _key_values, _files)
+    tables = (_accounts, _conversations, _memories, _rankings, _graph, _key_values, _files)
     return {
         name: fields if isinstance(fields, tuple) else (fields,)
         for table in tables
@@ -50,6 +50,7 @@ def _conversations(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
     return {
         "IngestService.Ingest": {**user, **message},
         "IngestService.IngestBatch": {**user, "messages": [message, message]},
+        "IngestService.IngestStream": ({**user, **message}, {**user, **message}),
         "IngestService.GetIngestStatus": user,
         "IngestService.ListExtractions": {**user, "session_id": seeds.session_id},
         "IngestService.RetryFailedExtractions": {**user, "extraction_ids": [seeds.extraction_id]},
@@ -102,6 +103,22 @@ def _memories(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
         },
         "ReflectService.Digest": {**user, "batch_size": 20},
         "ReflectService.GetEmotionProfile": user,
+    }
+
+
+def _rankings(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
+    profile = {
+        "name": f"p-{uuid4().hex[:8]}",
+        "signals": {"bm25": {"short": 0.5, "long": 0.25}},
+        "factors": {"recency": 0.5, "importance": 0.5, "graph_boost": 0.5},
+        "description": "Words alone.",
+        "fusion": "FUSION_SIGNALS",
+    }
+    return {
+        "VectorService.ListRankingProfiles": {},
+        "VectorService.GetRankingProfile": {"name": seeds.profile_name},
+        "VectorService.PutRankingProfile": {"profile": profile},
+        "VectorService.DeleteRankingProfile": {"name": seeds.spare_profile_name},
     }
 
 

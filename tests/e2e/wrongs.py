@@ -24,9 +24,11 @@ LONGEST: Mapping[str, int] = {
     **dict.fromkeys(("namespace", "category", "custom_type", "mime_type"), 128),
     **dict.fromkeys(("tags", "label"), 64),
     "file_types": 32,
-    "content": 32_768,
+    "content": 400_000,
     "texts": 32_768,
     "query": 8_192,
+    "ranking_profile": 63,
+    "time_zone": 64,
     "page_token": 2_048,
     "mnema.v1.Memory.content": 16_384,
     "mnema.v1.Edge.content": 16_384,
@@ -51,6 +53,10 @@ BEYOND: Mapping[str, tuple[float, ...]] = {
     "weight": (-0.1, 1.1),
     "valence": (-1.1, 1.1),
     "arousal": (-0.1, 1.1),
+    **dict.fromkeys(
+        (f"mnema.v1.FactorStrengths.{name}" for name in ("recency", "importance", "graph_boost")),
+        (-0.1, 1.1),
+    ),
 }
 # Named by _id, but the caller's own words.
 NO_UUIDS = frozenset({"user_id", "session_id", "node_id"})
@@ -156,7 +162,7 @@ def _wrong_numbers(field: FieldDescriptor) -> Iterator[_Value]:
     if field.cpp_type in (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT):
         for value in (math.nan, math.inf):
             yield f"{value}", value, "FIELD_OUT_OF_RANGE", None
-    for value in BEYOND.get(field.name, ()):
+    for value in BEYOND.get(field.full_name) or BEYOND.get(field.name, ()):
         yield f"{value:g}", value, "FIELD_OUT_OF_RANGE", None
 
 
@@ -198,7 +204,7 @@ def _with_too_many(field: FieldDescriptor, path: Path) -> Wrong:
         values = getattr(_holder(request, path), field.name)
         if _is_map(field):
             for number in range(count):
-                values[str(number)].null_value = 0
+                values[str(number)].SetInParent()
         elif field.message_type is not None:
             while len(values) < count:
                 values.add()

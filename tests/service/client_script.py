@@ -122,9 +122,7 @@ class Script(grpc.GenericRpcHandler):
             return cast(Message, answer)
 
         async def many(request: Any, context: Any) -> AsyncIterator[Message]:
-            for each in await self._next(method.name, [request], context):
-                if isinstance(each, Failure):
-                    await context.abort(each.code, each.message, each.trailers())
+            async for each in self._several(method.name, [request], context):
                 yield each
 
         async def collected(requests: AsyncIterator[Any], context: Any) -> Message:
@@ -134,11 +132,26 @@ class Script(grpc.GenericRpcHandler):
             got = [request async for request in requests]
             return cast(Message, await self._next(method.name, got, context))
 
+        async def exchanged(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Message]:
+            got = [request async for request in requests]
+            async for each in self._several(method.name, got, context):
+                yield each
+
+        if method.client_streaming and method.server_streaming:
+            return grpc.stream_stream_rpc_method_handler(exchanged, **sent)  # type: ignore[arg-type]
         if method.client_streaming:
             return grpc.stream_unary_rpc_method_handler(collected, **sent)  # type: ignore[arg-type]
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(many, **sent)  # type: ignore[arg-type]
         return grpc.unary_unary_rpc_method_handler(one, **sent)  # type: ignore[arg-type]
+
+    async def _several(
+        self, method: str, requests: list[Any], context: Any
+    ) -> AsyncIterator[Message]:
+        for each in await self._next(method, requests, context):
+            if isinstance(each, Failure):
+                await context.abort(each.code, each.message, each.trailers())
+            yield each
 
     async def _next(self, method: str, requests: list[Any], context: Any) -> Any:
         metadata = {name: str(value) for name, value in context.invocation_metadata()}

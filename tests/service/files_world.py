@@ -114,8 +114,8 @@ class World:
         """The whole worker, until the end of the block."""
         stop = asyncio.Event()
         async with AsyncExitStack() as stack:
-            (worker,) = (await build_worker(self.settings, stack)).background
-            task = asyncio.ensure_future(worker.run(stop))
+            lanes = (await build_worker(self.settings, stack)).background
+            task = asyncio.gather(*(lane.run(stop) for lane in lanes))
             try:
                 yield
             finally:

@@ -194,8 +194,8 @@ class World:
             target = await build_worker(
                 self.settings, stack, extractor=extractor, handlers=handlers
             )
-            (worker,) = target.background
-            task = asyncio.ensure_future(worker.run(stop))
+            lanes = [each.run(stop) for each in target.background]
+            task = asyncio.ensure_future(_all_of(lanes))
             try:
                 yield task
             finally:
@@ -203,6 +203,10 @@ class World:
                 await asyncio.wait({task}, timeout=15)
         if not task.cancelled():
             task.result()
+
+
+async def _all_of(lanes: list[Awaitable[None]]) -> None:
+    await asyncio.gather(*lanes)
 
 
 @asynccontextmanager
@@ -215,7 +219,7 @@ async def a_world(test_database: TestDatabase, **extraction: Any) -> AsyncIterat
         "max_attempts": 3,
         **extraction,
     }
-    vectors = EmbedServicer()
+    vectors = EmbedServicer()  # type: ignore[abstract]  # nothing else is asked of it
     plain = settings_for(test_database.service_dsn)
     service = Service("mnema.v1.VectorService", vectors, add_VectorServiceServicer_to_server)
     async with AsyncExitStack() as stack:

@@ -202,7 +202,7 @@ async def test_each_code_has_its_class(
 
 
 async def test_violations_name_the_fields(side: Side, script: Script) -> None:
-    violation = ("messages[2].content", "must have at most 32,768 characters", "FIELD_TOO_LONG")
+    violation = ("messages[2].content", "must have at most 400,000 characters", "FIELD_TOO_LONG")
     script.on("Ingest", Failure(CODE.INVALID_ARGUMENT, "wrong", violations=(violation,)))
     with pytest.raises(InvalidArgument) as raised:
         await side.run(side.nm.ingest, "alice", "user", "hi")

@@ -26,7 +26,7 @@ from tests.service.client_script import Script, scripted
 from tests.service.client_sides import Side
 
 NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
-RELEVANCE = vector_service_pb2.Relevance(vector_similarity=0.9, vector_rank=1, rrf=0.5)
+RELEVANCE = vector_service_pb2.Relevance(vector_similarity=0.9, vector_rank=1, rrf=0.5, score=0.5)
 FACTORS = recall_service_pb2.ScoreFactors(
     relevance=RELEVANCE, recency=0.9, importance=0.8, graph_boost=1.5
 )

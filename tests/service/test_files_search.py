@@ -41,10 +41,10 @@ async def test_pieces_are_found_by_words_and_by_meaning(world: World) -> None:
     assert not found.hits[0].relevance.HasField("vector_similarity")
     hit = found.hits[0]
     assert (hit.chunk.file_id, hit.chunk.page, hit.chunk.content) == (pdf.file_id, 2, TRIP)
-    assert (hit.score, found.degraded) == (hit.relevance.rrf, False)
+    assert (hit.score, found.degraded) == (hit.relevance.score, False)
 
     async def all_embedded() -> bool:
-        rows = await world.fetch("SELECT FROM search_items WHERE NOT embedded")
+        rows = await world.fetch("SELECT FROM unembedded")
         return not rows
 
     async with world.working():

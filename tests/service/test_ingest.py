@@ -56,21 +56,26 @@ async def test_a_message_comes_back_as_it_was_stored(world: World) -> None:
 async def test_a_message_is_found_by_its_words_and_queued_at_once(world: World) -> None:
     message = await world.say("The quick brown foxes jumped")
     (term,) = analyze("fox").frequencies
-    postings = await world.fetch("SELECT item_id, frequency FROM postings WHERE term = $1", term)
+    postings = await world.fetch(
+        "SELECT item_id, frequency FROM postings JOIN search_items USING (owner_id, place)"
+        " WHERE term = $1",
+        term,
+    )
     assert [(row["item_id"], row["frequency"]) for row in postings] == [
         (UUID(message.message_id), 1)
     ]
     (item,) = await world.fetch("SELECT * FROM search_items")
-    assert (item["kind"], item["embedded"]) == ("message", False)
+    assert (item["kind"], item["speaker"], item["end_offset"]) == ("message", "", 28)
     assert item["event_at"] == message.said_at.ToDatetime(UTC)
     assert await world.count("pgqueuer WHERE entrypoint = 'extract'") == 1
     status = await world.status()
     assert (status.pending_messages, status.pending_embeddings) == (1, 1)
 
 
-async def test_a_burst_makes_one_job_a_session(world: World) -> None:
+async def test_a_burst_makes_one_job_a_session_and_one_for_all_vectors(world: World) -> None:
     await asyncio.gather(*(world.say(f"message {n}", f"s{n % 2}") for n in range(10)))
-    assert await world.count("pgqueuer") == 2
+    assert await world.count("pgqueuer WHERE entrypoint = 'extract'") == 2
+    assert await world.count("pgqueuer WHERE entrypoint = 'embed'") == 1
     rows = await world.fetch("SELECT session_id, sequence FROM messages ORDER BY 1, 2")
     assert [tuple(row) for row in rows] == [(s, n) for s in ("s0", "s1") for n in range(1, 6)]
 
@@ -89,7 +94,7 @@ async def test_a_repeated_call_gives_the_same_answer(world: World) -> None:
     answers = await asyncio.gather(*(world.call(world.ingest.Ingest, request) for _ in range(8)))
     assert {answer.message.message_id for answer in answers} == {answers[0].message.message_id}
     assert await world.count("messages") == 1
-    assert await world.count("pgqueuer") == 1
+    assert await world.count("pgqueuer WHERE entrypoint = 'extract'") == 1
     request.content = "twice"
     failed = await reason_of(world.call(world.ingest.Ingest, request))
     assert failed == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
@@ -155,7 +160,11 @@ async def test_a_large_batch_is_indexed_off_the_event_loop(world: World) -> None
     text = " ".join(f"word{n}" for n in range(400))
     answer = await world.call(world.ingest.IngestBatch, batch(*[text] * 1000))
     assert len(answer.receipts) == 1000
-    assert await world.count("postings") == 400_000
+    found = await world.fetch(
+        "SELECT DISTINCT item_id, term FROM postings JOIN search_items USING (owner_id, place)"
+    )
+    assert len(found) == 400_000
+    assert await world.count("search_items") > 2000  # passages
 
 
 async def test_another_users_messages_are_not_counted(world: World) -> None:

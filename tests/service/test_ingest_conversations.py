@@ -180,3 +180,22 @@ async def test_extractions_are_listed_newest_first_by_pages_and_filters(world: W
     request = ingest_pb.ListExtractionsRequest(user_id=USER, session_id="s1", state=4)  # type: ignore[arg-type]
     only = await world.call(world.ingest.ListExtractions, request)
     assert list(only.extractions) == [everything[2]]
+
+
+@pytest.mark.parametrize("session_id", ["long", ""])
+async def test_a_page_of_very_long_messages_ends_sooner(world: World, session_id: str) -> None:
+    content = "é" * 400_000
+    said = [ingest_pb.NewMessage(role="user", content=content)] * 5
+    batch = ingest_pb.IngestBatchRequest(user_id=USER, session_id="long", messages=said)
+    await world.call(world.ingest.IngestBatch, batch)
+    pages: list[list[int]] = []
+    token = ""
+    while not pages or token:
+        request = pb.ListMessagesRequest(
+            user_id=USER, session_id=session_id, page_size=1000, page_token=token
+        )
+        page = await world.call(world.conversations.ListMessages, request)
+        pages.append([message.sequence for message in page.messages])
+        assert all(message.content == content for message in page.messages)
+        token = page.next_page_token
+    assert pages == [[1, 2], [3, 4], [5]]

@@ -1,5 +1,6 @@
 """VectorService over a real channel, with the real model."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,10 +15,11 @@ from mnema.v1.types_pb2 import Memory, MemoryType
 from services.runtime.ids import new_id, owner_of
 from services.runtime.scope import Scope
 from services.storage import foundation, messages, sessions
-from services.storage.search_items import IndexedItem, index_items
-from services.text.terms import analyze
+from services.storage.places import chunk_place, message_place, sequence_of, session_of
+from services.storage.search_items import index_items
 from tests.conftest import TEST_SPACE, TestDatabase
 from tests.service.vector_world import DOWN, LOCAL_MODEL, USER, World, refused, vector_world
+from tests.store.indexed import indexed
 
 FACTS = (
     "Caroline works at Google as a software engineer",
@@ -100,7 +102,7 @@ async def test_without_a_model_words_alone_are_searched(test_database: TestDatab
     assert "words alone" in answer.degraded_reason
     assert {hit.memory.content for hit in answer.hits} == {FACTS[1], FACTS[3]}
     assert all(not hit.relevance.HasField("vector_rank") for hit in answer.hits)
-    assert waiting == len(FACTS)  # each will get its vector by a job
+    assert waiting == 1  # one job will give all of them their vectors
 
 
 async def test_a_given_embedding_is_used(test_database: TestDatabase) -> None:
@@ -191,7 +193,7 @@ async def _store_message(world: World, content: str) -> None:
         await foundation.register_user(connection, scope.owner_id, world.tenant_id, USER)
         await sessions.reserve_sequences(connection, scope.owner_id, {"s1": 1})
         await messages.insert_messages(connection, scope.owner_id, [new], "pending")
-        item = IndexedItem(new.message_id, "message", analyze(content))
+        item = indexed(new.message_id, "message", content, place=message_place(1, 1, 0))
         await index_items(connection, scope.owner_id, [item])
 
 
@@ -201,17 +203,18 @@ async def _store_chunk(
     scope, owner_id = _owner(world)
     assert scope.owner_id is not None
     file_id, chunk_id = new_id(), new_id()
+    item = indexed(chunk_id, "chunk", content)
+    item = replace(item, place=chunk_place(sequence_of(item.place), 0))  # a file of its own
     async with world.database.transaction(scope) as connection:
         await connection.execute(
             "INSERT INTO documents (owner_id, file_id, filename, file_type, mime_type, size_bytes,"
-            " sha256, category, source_type)"
-            " VALUES ($1, $2, $3, $4, 'text/plain', 9, '', $5, 'text')",
-            owner_id, file_id, filename, file_type, category,
+            " sha256, category, source_type, number)"
+            " VALUES ($1, $2, $3, $4, 'text/plain', 9, '', $5, 'text', $6)",
+            owner_id, file_id, filename, file_type, category, session_of(item.place),
         )  # fmt: skip
         await connection.execute(
             "INSERT INTO chunks (owner_id, chunk_id, file_id, position, content, start_offset,"
             " end_offset) VALUES ($1, $2, $3, 0, $4, 0, $5)",
             owner_id, chunk_id, file_id, content, len(content),
         )  # fmt: skip
-        item = IndexedItem(chunk_id, "chunk", analyze(content))
         await index_items(connection, scope.owner_id, [item])

@@ -148,7 +148,7 @@ async def test_an_update_without_a_model_waits_for_its_vector(test_database: Tes
         assert [hit.memory.content for hit in (await world.search("coffee tea")).hits] == ["coffee"]
         async with world.database.transaction(Scope(queue=True)) as connection:
             jobs = await connection.fetch("SELECT entrypoint FROM pgqueuer")
-    assert [row["entrypoint"] for row in jobs] == ["embed", "embed"]
+    assert [row["entrypoint"] for row in jobs] == ["embed"]  # one for both
 
 
 @pytest.mark.parametrize(

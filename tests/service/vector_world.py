@@ -17,6 +17,7 @@ from mnema.v1 import memory_service_pb2_grpc, vector_service_pb2_grpc
 from mnema.v1 import vector_service_pb2 as vector_pb
 from services.app.settings import Settings
 from services.providers.embeddings.settings import EmbeddingSettings
+from services.providers.rerank.settings import RerankSettings
 from services.runtime.config import DatabaseSettings, ServerSettings
 from services.runtime.database import Database
 from services.runtime.ids import TenantId
@@ -27,6 +28,7 @@ from tests.service.serving import INTERNAL_KEY, new_tenant, serving
 USER = "alice"
 MODELS = Path(__file__).parents[2] / "build" / "models"
 LOCAL = EmbeddingSettings()
+OFF = RerankSettings()
 LOCAL_MODEL = "all-MiniLM-L6-v2"
 # Nothing listens on the discard port: a remote model that is down.
 DOWN = EmbeddingSettings(
@@ -84,7 +86,9 @@ async def _called(database: Database, address: str) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def vector_world(
-    test_database: TestDatabase, embedding: EmbeddingSettings = LOCAL
+    test_database: TestDatabase,
+    embedding: EmbeddingSettings = LOCAL,
+    rerank: RerankSettings = OFF,
 ) -> AsyncIterator[World]:
     """A tenant and the target, on a database of its own whose vectors are the local model's."""
     superuser = await asyncpg.connect(test_database.superuser_dsn)
@@ -95,6 +99,7 @@ async def vector_world(
         database=DatabaseSettings(dsn=SecretStr(test_database.service_dsn)),
         server=ServerSettings(port=0),
         embedding=embedding,
+        rerank=rerank,
         model_folder=MODELS,
     )
     async with AsyncExitStack() as stack:

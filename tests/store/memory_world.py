@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from services.runtime.database import Connection
 from services.storage import foundation
+from services.storage.codes import SegmentCache
+from services.storage.hybrid_search import Query, search
 from services.storage.memories import (
     MemoryFilter,
     MemoryRow,
@@ -24,7 +26,6 @@ from services.storage.memories import (
     update_memory,
 )
 from services.storage.search import Filter as SearchFilter
-from services.storage.search import Query, search
 from services.text.terms import query_terms
 from tests.conftest import TestDatabase
 from tests.store.owners import Owner, new_owner, opened
@@ -70,7 +71,9 @@ class World:
         query = Query(query_terms(words), None if along is None else vector(along))
         async with self.owner.transaction() as connection:
             space = await foundation.active_space(connection)
-            hits = await search(connection, self.owner.owner_id, space, query, SearchFilter(), 20)
+            hits = await search(
+                connection, self.owner.owner_id, space, query, SearchFilter(), 20, SegmentCache()
+            )
         return [hit.item_id for hit in hits if hit.bm25 is not None or (hit.similarity or 0) > 0.5]
 
     async def revisions(self, memory_id: UUID) -> list[MemoryRow]:

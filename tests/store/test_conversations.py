@@ -34,6 +34,26 @@ async def store(
         return await messages.insert_messages(connection, user.owner_id, new, state)
 
 
+async def test_sessions_are_numbered_once_as_they_come(user: Owner) -> None:
+    async def reserve(*session_ids: str) -> dict[str, int]:
+        async with user.transaction() as connection:
+            counts = dict.fromkeys(session_ids, 1)
+            reserved = await sessions.reserve_sequences(connection, user.owner_id, counts)
+            return {name: each.number for name, each in reserved.items()}
+
+    assert await reserve("zebra", "ape", "bee") == {"zebra": 1, "ape": 2, "bee": 3}
+    batches = [[f"s{(7 * n + m) % 9}" for m in range(4)] for n in range(10)]
+    answers = await asyncio.gather(*(reserve("ape", *batch) for batch in batches))
+    async with user.transaction() as connection:
+        assert await sessions.create_session(connection, user.owner_id, "s0", {}) is None
+        assert await sessions.create_session(connection, user.owner_id, "opened", {})
+        rows = await connection.fetch("SELECT session_id, number FROM sessions")
+    numbers = {row["session_id"]: row["number"] for row in rows}
+    assert len(numbers) == len(set(numbers.values())) == 3 + 9 + 1
+    assert all(numbers[name] == given for answer in answers for name, given in answer.items())
+    assert (numbers["ape"], max(numbers, key=lambda name: numbers[name])) == (2, "opened")
+
+
 async def test_concurrent_writers_get_places_without_gaps(user: Owner) -> None:
     stored = await asyncio.gather(*(store(user, "s", n % 3 + 1) for n in range(12)))
     places = sorted(row.sequence for rows in stored for row in rows)

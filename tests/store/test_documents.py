@@ -14,12 +14,14 @@ from services.runtime.ids import new_id
 from services.storage import documents
 from services.storage.documents import DocumentFilter, DocumentRow, NewChunk, NewDocument
 from services.storage.foundation import active_space
-from services.storage.search_items import IndexedItem, index_items, store_vectors
-from services.text.terms import analyze
+from services.storage.places import chunk_place
+from services.storage.search_items import index_items
+from services.storage.vectors import store_vectors
 from tests.conftest import TestDatabase
+from tests.store.indexed import indexed
 from tests.store.owners import Owner, new_owner, opened
 
-TABLES = ("documents", "chunks", "search_items", "postings", "vectors_1")
+TABLES = ("documents", "chunks", "search_items", "postings", "unembedded", "vectors_1", "codes_1")
 
 
 @pytest.fixture
@@ -60,10 +62,15 @@ async def insert_with_chunks(owner: Owner, texts: list[str]) -> DocumentRow:
     async with owner.transaction() as connection:
         row = await documents.insert_document(connection, owner.owner_id, document)
         await documents.insert_chunks(connection, owner.owner_id, row.file_id, chunks)
-        items = [IndexedItem(each.chunk_id, "chunk", analyze(each.content)) for each in chunks]
+        items = [
+            indexed(
+                each.chunk_id, "chunk", each.content, place=chunk_place(row.number, each.position)
+            )
+            for each in chunks
+        ]
         await index_items(connection, owner.owner_id, items)
         space = await active_space(connection)
-        vectors = {each.chunk_id: np.ones(space.dims, np.float32) for each in chunks}
+        vectors = {each.place: np.ones(space.dims, np.float32) for each in items}
         await store_vectors(connection, owner.owner_id, space, vectors)
     return row
 

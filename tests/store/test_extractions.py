@@ -17,10 +17,11 @@ from services.storage.foundation import active_space
 from services.storage.graph import Statement
 from services.storage.memories import NewMemory
 from services.storage.messages import NewMessage
+from services.storage.places import message_place
 from services.storage.relations import named
-from services.storage.search_items import IndexedItem, index_items
-from services.text.terms import analyze
+from services.storage.search_items import index_items
 from tests.conftest import TestDatabase
+from tests.store.indexed import indexed
 from tests.store.owners import Owner, new_owner, opened
 from tests.store.plans import analyze as analyze_tables
 from tests.store.plans import plan_of
@@ -42,7 +43,8 @@ async def begin(user: Owner, *, max_attempts: int = 3) -> tuple[UUID, UUID]:
         reserved = await sessions.reserve_sequences(connection, owner_id, {"s": 1})
         message = NewMessage(message_id, "s", reserved["s"].last, "user", "I like tea")
         await messages.insert_messages(connection, owner_id, [message], "pending")
-        item = IndexedItem(message_id, "message", analyze(message.content))
+        place = message_place(reserved["s"].number, message.sequence, 0)
+        item = indexed(message_id, "message", message.content, place=place)
         await index_items(connection, owner_id, [item])
         await extractions.insert_extraction(
             connection,
@@ -76,7 +78,6 @@ async def found(connection: Connection, extraction_id: UUID, message_id: UUID) -
         extractor="local",
         duration_ms=12,
         space=space,
-        message_vectors={message_id: vector},
     )
 
 
@@ -119,13 +120,11 @@ async def test_findings_are_committed_once(user: Owner) -> None:
     async with user.transaction() as connection:
         row = await extractions.get_extraction(connection, user.owner_id, extraction_id)
         (message,) = await messages.messages_of(connection, user.owner_id, extraction_id)
-        unembedded = await messages.unembedded_of(connection, user.owner_id, extraction_id)
         likes = await connection.fetchval("SELECT value FROM key_values WHERE key = 'likes'")
     assert row is not None
     assert (row.state, row.facts, row.episodes, row.triples) == ("done", 1, 1, 1)
     assert (row.attempts, row.duration_ms, row.extractor) == (1, 12, "local")
     assert message.extraction_state == "done"
-    assert unembedded == []
     assert likes == ["tea", "chess"]
 
 
@@ -147,13 +146,10 @@ async def test_a_commit_that_fails_half_way_leaves_nothing(user: Owner) -> None:
     with pytest.raises(asyncpg.PostgresError):
         async with user.transaction() as connection:
             findings = await found(connection, extraction_id, message_id)
-            broken = {message_id: np.ones(3, dtype=np.float32)}  # of no space there is
-            await commit_findings(
-                connection,
-                user.owner_id,
-                extraction_id,
-                replace(findings, message_vectors=broken),
-            )
+            vector = np.ones(3, dtype=np.float32)  # of no space there is
+            broken = tuple(replace(each, vector=vector) for each in findings.memories)
+            findings = replace(findings, memories=broken)
+            await commit_findings(connection, user.owner_id, extraction_id, findings)
     assert await contents(user) == before
     async with user.transaction() as connection:
         row = await extractions.get_extraction(connection, user.owner_id, extraction_id)

@@ -21,9 +21,10 @@ from services.storage.memory_accesses import count_accesses, list_accesses
 from services.storage.search_items import (
     count_unembedded,
     erase_items,
-    store_vectors,
+    places_of,
     unembedded,
 )
+from services.storage.vectors import store_vectors
 from tests.conftest import TestDatabase
 from tests.store.memory_world import JULY, JUNE, MAY, World, vector, world
 from tests.store.owners import new_owner
@@ -196,11 +197,12 @@ async def test_the_embedding_job_finds_what_waits(world: World) -> None:
     )
     owner_id = world.owner.owner_id
     async with world.writing() as connection:
-        assert [
-            (item.item_id, item.text) for item in await unembedded(connection, owner_id, 5)
-        ] == [(waiting.item_id, "waits")]
+        ((place,),) = (await places_of(connection, owner_id, [waiting.item_id])).values()
+        assert [(item.place, item.text) for item in await unembedded(connection, owner_id, 5)] == [
+            (place, "waits")
+        ]
         space = await foundation.active_space(connection)
-        vectors = {waiting.item_id: vector(4), new_id(): vector(5)}
+        vectors = {place: vector(4), place + 1000: vector(5)}
         assert await store_vectors(connection, owner_id, space, vectors) == 1
         assert await count_unembedded(connection, owner_id) == 0
     assert await world.found("unheard", along=4) == [waiting.item_id]
@@ -213,13 +215,14 @@ async def test_erasing_leaves_nothing_to_find(world: World, test_database: TestD
     )
     async with world.writing() as connection:
         await erase_items(connection, world.owner.owner_id, [gone.item_id])
+        places = await places_of(connection, world.owner.owner_id, [kept.item_id])
     superuser = await asyncpg.connect(test_database.superuser_dsn)
     left = await superuser.fetch(
-        "SELECT item_id FROM search_items UNION SELECT item_id FROM postings"
-        " UNION SELECT item_id FROM vectors_1"
+        "SELECT place FROM search_items UNION SELECT place FROM postings"
+        " UNION SELECT place FROM vectors_1 UNION SELECT place FROM codes_1"
     )
     await superuser.close()
-    assert [row["item_id"] for row in left] == [kept.item_id]
+    assert [row["place"] for row in left] == places[kept.item_id]
 
 
 async def test_accesses_add_up(world: World) -> None:

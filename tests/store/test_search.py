@@ -17,18 +17,21 @@ from numpy.typing import NDArray
 from services.runtime.database import Connection
 from services.runtime.ids import new_id
 from services.storage import foundation, memories
+from services.storage.codes import SegmentCache
 from services.storage.foundation import EmbeddingSpace
+from services.storage.hybrid_search import Hit, Query, fused, search
 from services.storage.memories import NewMemory, remember
-from services.storage.search import Filter, Hit, Query, fused, search
+from services.storage.search import Filter
 from services.storage.search_items import (
     IndexedItem,
     erase_items,
     index_items,
     retract_items,
-    store_vectors,
 )
+from services.storage.vectors import store_vectors
 from services.text.terms import analyze, query_terms
 from tests.conftest import TestDatabase
+from tests.store.indexed import indexed
 from tests.store.owners import Owner, new_owner, opened
 
 VOCABULARY = [f"word{number}" for number in range(60)]
@@ -88,7 +91,13 @@ class World:
     ) -> list[Hit]:
         query = Query(query_terms(words), embedding)
         return await search(
-            self.connection, self.owner.owner_id, self.space, query, chosen or Filter(), limit
+            self.connection,
+            self.owner.owner_id,
+            self.space,
+            query,
+            chosen or Filter(),
+            limit,
+            SegmentCache(),
         )
 
 
@@ -114,9 +123,7 @@ async def test_bm25_is_the_textbooks(test_database: TestDatabase, seed: int) -> 
         async with owner.transaction() as connection:
             world = await world_in(connection, owner)
             texts = {new_id(): random_text(rng) for _ in range(rng.randint(5, 120))}
-            await world.index(
-                *(IndexedItem(key, "memory", analyze(text)) for key, text in texts.items())
-            )
+            await world.index(*(indexed(key, "memory", text) for key, text in texts.items()))
             for _ in range(10):
                 query = " ".join(rng.choices([*VOCABULARY, "absent"], k=rng.randint(1, 8)))
                 assert_scores(await world.find(query), okapi(texts, query))
@@ -125,9 +132,7 @@ async def test_bm25_is_the_textbooks(test_database: TestDatabase, seed: int) -> 
             await retract_items(connection, owner.owner_id, gone[:2])
             await erase_items(connection, owner.owner_id, gone[2:])
             added = {new_id(): random_text(rng) for _ in range(3)}
-            await world.index(
-                *(IndexedItem(key, "memory", analyze(text)) for key, text in added.items())
-            )
+            await world.index(*(indexed(key, "memory", text) for key, text in added.items()))
             present = {key: text for key, text in texts.items() if key not in gone} | added
             for _ in range(10):
                 query = " ".join(rng.choices(VOCABULARY, k=4))
@@ -145,10 +150,10 @@ async def test_filters_choose_hits_and_leave_scores(test_database: TestDatabase)
             kinds = {key: "fact" if key in facts else "todo" for key in texts}
             await world.index(
                 *(
-                    IndexedItem(key, "memory", analyze(text), memory_type=kinds[key])
+                    indexed(key, "memory", text, memory_type=kinds[key])
                     for key, text in texts.items()
                 ),
-                IndexedItem(new_id(), "message", analyze("word1 word2 word3")),
+                indexed(new_id(), "message", "word1 word2 word3"),
             )
             narrowed = await world.find("word1 word4", None, Filter(memory_types=("fact",)))
             expected = okapi(texts, "word1 word4")
@@ -164,10 +169,10 @@ async def test_cosine_is_exact(test_database: TestDatabase) -> None:
             world = await world_in(connection, owner)
             vectors = unit(rng, 300)
             keys = [new_id() for _ in vectors]
-            await world.index(*(IndexedItem(key, "memory", analyze("")) for key in keys))
-            stored = await store_vectors(
-                connection, owner.owner_id, world.space, dict(zip(keys, vectors, strict=True))
-            )
+            items = [indexed(key, "memory", "") for key in keys]
+            await world.index(*items)
+            by_place = {item.place: each for item, each in zip(items, vectors, strict=True)}
+            stored = await store_vectors(connection, owner.owner_id, world.space, by_place)
             assert stored == 300
             (query,) = unit(rng, 1)
             hits = await world.find("unheard", query, limit=10)
@@ -223,12 +228,10 @@ async def test_equals_are_ordered_by_id(test_database: TestDatabase) -> None:
         async with owner.transaction() as connection:
             world = await world_in(connection, owner)
             keys = [uuid4() for _ in range(40)]
-            await world.index(
-                *(IndexedItem(key, "message", analyze("the same words")) for key in keys)
-            )
-            await store_vectors(
-                connection, owner.owner_id, world.space, dict.fromkeys(keys, vector)
-            )
+            items = [indexed(key, "message", "the same words") for key in keys]
+            await world.index(*items)
+            by_place = {item.place: vector for item in items}
+            await store_vectors(connection, owner.owner_id, world.space, by_place)
             found = await world.find("same words", vector, Filter(kinds=("message",)), limit=7)
             assert [hit.item_id for hit in found] == sorted(keys)[:7]
 
@@ -243,12 +246,10 @@ async def test_intervals_are_half_open(test_database: TestDatabase) -> None:
             keys = [new_id() for _ in times]
             await world.index(
                 *(
-                    IndexedItem(
-                        key, "memory", analyze("tea"), event_at=at, recorded_at=at, created_at=at
-                    )
+                    indexed(key, "memory", "tea", event_at=at, recorded_at=at, created_at=at)
                     for key, at in zip(keys, times, strict=True)
                 ),
-                IndexedItem(new_id(), "memory", analyze("tea"), recorded_at=NOON - 9 * hour),
+                indexed(new_id(), "memory", "tea", recorded_at=NOON - 9 * hour),
             )
 
             async def found(**bounds: Any) -> list[UUID]:

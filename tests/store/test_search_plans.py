@@ -6,62 +6,61 @@ from typing import Any
 
 import asyncpg
 import numpy as np
-from pgvector import HalfVector
+import pytest
 
-from services.runtime.database import Database
+from services.runtime.database import Connection, Database
 from services.runtime.ids import new_id
-from services.storage import foundation
-from services.storage.search import SQL
-from services.storage.search_items import IndexedItem, in_space, index_items, store_vectors
-from services.text.terms import analyze
+from services.storage import foundation, memories, search, search_items, segments, vectors
+from services.storage.embedding_spaces import in_space
+from services.storage.places import message_place
+from services.storage.search import Filter
+from services.storage.search_items import index_items
+from services.storage.vectors import store_vectors
 from tests.conftest import TestDatabase
+from tests.store.indexed import indexed
 from tests.store.owners import Owner, new_owner, opened
 
-OWNERS, ITEMS = 12, 400
+OWNERS, ITEMS = 8, 600
 DIMS = 384
+PLACES = [message_place(1, number, 0) for number in range(400)]
 
 
 async def _fill(database: Database, number: int, items: int = ITEMS) -> Owner:
     """A user with items; `number` tells one from another."""
     words = random.Random(number)
-    vectors = np.random.default_rng(number)
     owner = await new_owner(database, f"user-{number}")
-    indexed = [
-        IndexedItem(
-            new_id(), "memory", analyze(" ".join(f"w{words.randint(0, 900)}" for _ in range(12)))
+    units = [
+        indexed(
+            new_id(),
+            "message",
+            " ".join(f"w{words.randint(0, 900)}" for _ in range(12)),
+            place=message_place(1, place, 0),
         )
-        for _ in range(items)
+        for place in range(items)
     ]
-    rows = vectors.normal(size=(items, DIMS)).astype(np.float32)
+    rows = np.random.default_rng(number).normal(size=(items, DIMS)).astype(np.float32)
     async with owner.transaction() as connection:
         space = await foundation.active_space(connection)
-        await index_items(connection, owner.owner_id, indexed)
-        by_item = {item.item_id: row for item, row in zip(indexed, rows, strict=True)}
-        await store_vectors(connection, owner.owner_id, space, by_item)
+        await index_items(connection, owner.owner_id, units)
+        for start in range(0, items, 256):
+            by_place = {unit.place: rows[at] for at, unit in enumerate(units)}
+            some = dict(list(by_place.items())[start : start + 256])
+            await store_vectors(connection, owner.owner_id, space, some)
     return owner
 
 
-async def _plan(owner: Owner) -> list[dict[str, Any]]:
-    """The nodes of the plan by which PostgreSQL would search now."""
-    async with owner.transaction() as connection:
-        space = await foundation.active_space(connection)
-        await connection.execute(SQL["steady_plans"])
-        (explained,) = await connection.fetchval(
-            "EXPLAIN (FORMAT JSON) " + in_space(SQL["search"], space),
-            owner.owner_id,
-            ["memory"],
-            *[None] * 8,
-            ["w1", "w2", "w3"],
-            HalfVector(np.ones(DIMS)),
-            80,
-        )
-    return list(_nodes(explained["Plan"]))
-
-
-async def _vacuum(test_database: TestDatabase) -> None:
+async def _statistics(test_database: TestDatabase) -> None:
     superuser = await asyncpg.connect(test_database.superuser_dsn)
     await superuser.execute("VACUUM ANALYZE")
     await superuser.close()
+
+
+async def _plan(connection: Connection, statement: str, *arguments: Any) -> list[dict[str, Any]]:
+    space = await foundation.active_space(connection)
+    (explained,) = await connection.fetchval(
+        "EXPLAIN (FORMAT JSON) " + in_space(statement, space), *arguments
+    )
+    return list(_nodes(explained["Plan"]))
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -70,23 +69,61 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _nodes(part)
 
 
-async def test_search_reads_the_users_own_range_of_each_key(test_database: TestDatabase) -> None:
+def _indexes(nodes: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """How each index is read, and by what; asserts that no table is read without one."""
+    assert [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"] == []
+    scans = [node for node in nodes if "Index Name" in node]
+    assert all("owner_id =" in node["Index Cond"] for node in scans)
+    return {node["Index Name"]: (node["Node Type"], node["Index Cond"]) for node in scans}
+
+
+@pytest.mark.parametrize("counted", [True, False])
+async def test_a_search_reads_the_users_own_range_of_each_key(
+    test_database: TestDatabase, counted: bool
+) -> None:
+    first, last = zip(*Filter(kinds=("message", "chunk")).spans, strict=True)
     async with opened(test_database) as database:
         owners = [await _fill(database, number) for number in range(OWNERS)]
-        await _vacuum(test_database)
-        nodes = await _plan(owners[5])
-    assert [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"] == []
-    indexes = {node["Index Name"]: node["Index Cond"] for node in nodes if "Index Name" in node}
-    assert set(indexes) >= {"pk_postings", "pk_search_items", "pk_vectors_1"}
-    assert all("owner_id =" in condition for condition in indexes.values())
-    assert "term = ANY" in indexes["pk_postings"]
+        if counted:
+            await _statistics(test_database)
+        owner = owners[5]
+        async with owner.transaction() as connection:
+            await connection.execute(search.SQL["steady_plans"])
+            read = _indexes(await _plan(connection, search.SQL["standing"], owner.owner_id, True))
+            assert read["pk_codes_1"][0] == "Index Only Scan"
+            assert set(read) >= {"pk_segments_1", "pk_collection_sizes"}
+            terms = (owner.owner_id, ["w1", "w2", "w3"], first, last, 20_000)
+            read = _indexes(await _plan(connection, search.SQL["postings"], *terms))
+            assert read["pk_postings"][0] == "Index Only Scan"
+            assert "term =" in read["pk_postings"][1]
+            assert "place >=" in read["pk_postings"][1]
+            read = _indexes(await _plan(connection, search.SQL["describe"], owner.owner_id, PLACES))
+            assert set(read) == {"pk_search_items", "pk_vectors_1"}
+            assert "place =" in read["pk_search_items"][1]
+            assert "place =" in read["pk_vectors_1"][1]
 
 
-async def test_search_is_not_planned_by_what_was_there_before(test_database: TestDatabase) -> None:
-    """Just after a user's first thousands of items, the statistics still know of none."""
+@pytest.mark.parametrize("counted", [True, False])
+async def test_writers_touch_their_own_range_of_each_key(
+    test_database: TestDatabase, counted: bool
+) -> None:
     async with opened(test_database) as database:
-        await _fill(database, 0, items=3)
-        await _vacuum(test_database)
-        nodes = await _plan(await _fill(database, 1, items=300))
-    every_pair = [n for n in nodes if n["Node Type"] == "Nested Loop" and "Join Filter" in n]
-    assert every_pair == []
+        owners = [await _fill(database, number) for number in range(OWNERS)]
+        if counted:
+            await _statistics(test_database)
+        owner = owners[3]
+        some, item = PLACES[:3], [new_id()]
+        statements: list[tuple[str, tuple[Any, ...]]] = [
+            (search_items.SQL["erase_postings"], (some,)),
+            (search_items.SQL["erase_items"], (item,)),
+            (search_items.SQL["retract_items"], (item,)),
+            (search_items.SQL["list_unembedded"], (256, 1_200)),
+            (memories.SQL["list_present_contents"], (["a", "b"],)),
+            (vectors.SQL["erase_vectors"], (some,)),
+            (segments.SQL["holding_segments"], (some,)),
+        ]
+        async with owner.transaction() as connection:
+            await connection.execute(search.SQL["steady_plans"])  # is there a key to read by?
+            for statement, arguments in statements:
+                nodes = await _plan(connection, statement, owner.owner_id, *arguments)
+                assert _indexes(nodes), statement

@@ -1,6 +1,8 @@
 """Who goes next, and together with whom."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -74,14 +76,62 @@ async def test_rows_come_in_the_order_of_the_texts(
     assert (await batcher.submit([])).shape == (0, 2)
 
 
-async def test_an_idle_model_takes_a_query_at_once(
+async def test_a_query_does_not_wait_for_a_batch(batcher: MicroBatcher, model: GatedModel) -> None:
+    batch = await _busy(batcher, model)
+    model.started.clear()
+    query = asyncio.create_task(batcher.submit_query("query"))
+
+    assert await asyncio.to_thread(model.started.wait, DEADLINE_SECONDS)
+    assert model.slices == [["first"], ["query"]]  # both of them run
+    model.gate.set()
+    assert (await query).tolist() == [5, 1]
+    assert (await batch)[0, 0] == 5
+
+
+async def test_queries_during_a_run_share_the_next(
     batcher: MicroBatcher, model: GatedModel
 ) -> None:
-    task = await _busy(batcher, model)
-    assert model.slices == [["first"]]
+    first = asyncio.create_task(batcher.submit_query("first"))
+    assert await asyncio.to_thread(model.started.wait, DEADLINE_SECONDS)
+    others = [asyncio.create_task(batcher.submit_query(text)) for text in ("aaaa", "bbb", "cccc")]
+    await asyncio.sleep(0)
 
     model.gate.set()
-    assert (await task)[0, 0] == 5
+    await asyncio.gather(first, *others)
+
+    assert model.slices == [["first"], ["aaaa", "bbb"], ["cccc"]]
+
+
+async def test_a_batch_runs_in_as_many_threads_as_it_may() -> None:
+    together = threading.Barrier(2)
+
+    def run(texts: Sequence[str]) -> Vectors:
+        together.wait(DEADLINE_SECONDS)  # breaks unless another slice runs at the same time
+        return np.array([[len(text), 1] for text in texts], dtype=np.float32)
+
+    batcher = MicroBatcher(run, len, dims=2, slice_cost=10, max_waiting=40, batch_threads=2)
+    rows = await batcher.submit(["xxxxx"] * 8)
+    await batcher.close()
+
+    assert rows[:, 0].tolist() == [5] * 8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness on Linux only")
+async def test_batches_yield_to_queries() -> None:
+    found: dict[str, int] = {}
+
+    def run(texts: Sequence[str]) -> Vectors:
+        found[texts[0]] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        return np.ones((len(texts), 2), dtype=np.float32)
+
+    batcher = MicroBatcher(run, len, dims=2, slice_cost=10, max_waiting=40)
+    await batcher.submit(["batch"])
+    await batcher.submit_query("query")
+    await batcher.close()
+
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    assert found["query"] == usual
+    assert found["batch"] == max(usual, 10)
 
 
 async def test_requests_during_a_run_share_the_next(
@@ -96,17 +146,6 @@ async def test_requests_during_a_run_share_the_next(
     assert model.slices == [["first"], ["aaaa", "bbb", "cc"], ["dddd"]]
 
 
-async def test_a_query_overtakes_a_large_batch(batcher: MicroBatcher, model: GatedModel) -> None:
-    first = await _busy(batcher, model)
-    large = await _submit(batcher, ["xxxxx"] * 8)
-    query = await _submit(batcher, ["query"])
-
-    model.gate.set()
-    await asyncio.gather(first, large, query)
-
-    assert model.slices == [["first"], ["query"], *([["xxxxx"] * 2] * 4)]
-
-
 async def test_large_batches_take_turns(batcher: MicroBatcher, model: GatedModel) -> None:
     first = await _busy(batcher, model)
     one = await _submit(batcher, ["xxxxx"] * 6)
@@ -116,20 +155,6 @@ async def test_large_batches_take_turns(batcher: MicroBatcher, model: GatedModel
     await asyncio.gather(first, one, two)
 
     assert ["".join(texts)[0] for texts in model.slices[1:]] == ["x", "y", "x", "y", "x"]
-
-
-async def test_small_requests_do_not_starve_a_large_one(
-    batcher: MicroBatcher, model: GatedModel
-) -> None:
-    first = await _busy(batcher, model)
-    small = [await _submit(batcher, ["0123456789"]) for _ in range(10)]
-    large = await _submit(batcher, ["xxxxx"] * 4)
-
-    model.gate.set()
-    await asyncio.gather(first, large, *small)
-
-    order = "".join("L" if texts[0] == "xxxxx" else "s" for texts in model.slices[1:])
-    assert order == "ssssLssssLss"
 
 
 async def test_a_text_beyond_the_slice_runs_alone(batcher: MicroBatcher, model: GatedModel) -> None:
@@ -155,21 +180,6 @@ async def test_the_texts_of_a_cancelled_caller_are_dropped(
     # All 40 places are free again, else this one would be refused.
     await batcher.submit(["y"])
     assert not [texts for texts in model.slices if "x" in texts]
-
-
-async def test_when_all_callers_in_a_lane_left_the_other_lane_still_runs(
-    batcher: MicroBatcher, model: GatedModel
-) -> None:
-    first = await _busy(batcher, model)
-    gone = await _submit(batcher, ["query"])
-    large = await _submit(batcher, ["xxxxx"] * 4)
-    gone.cancel()
-
-    model.gate.set()
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        await asyncio.gather(first, large)
-
-    assert model.slices == [["first"], ["xxxxx"] * 2, ["xxxxx"] * 2]
 
 
 async def test_a_failure_reaches_each_caller_of_the_slice(
@@ -216,3 +226,15 @@ async def test_closing_refuses_what_waits_and_what_comes(model: GatedModel) -> N
         await waiting
     with pytest.raises(Unavailable):
         await batcher.submit(["late"])
+    with pytest.raises(Unavailable):
+        await batcher.submit_query("late")
+
+
+async def test_who_was_answered_may_ask_again_at_once(
+    batcher: MicroBatcher, model: GatedModel
+) -> None:
+    model.gate.set()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        for _ in range(20):
+            assert (await batcher.submit(["four"])).tolist() == [[4, 1]]
+            assert (await batcher.submit_query("seven77")).tolist() == [7, 1]

@@ -248,3 +248,16 @@ async def test_the_test_server_embeds(server: OpenAiServer) -> None:
     assert far == same
     assert server.count("embeddings") == 1
     assert canned_extraction(server.requests[0]) == {}
+
+
+async def test_a_very_long_message_is_cut_visibly(
+    server: OpenAiServer, extractor: Extractor
+) -> None:
+    nothing: dict[str, list[object]] = {
+        name: [] for name in ("facts", "episodes", "triples", "profile_updates")
+    }
+    server.answer = lambda _: nothing
+    await extractor.extract(batch("x" * 32_768, "y" * 400_000))
+    whole, cut = json.loads(server.requests[0].user_text)["messages"]
+    assert whole["text"] == "x" * 32_768
+    assert cut["text"] == "y" * 32_768 + " […] (367,232 more characters are left out)"

@@ -86,5 +86,14 @@ def test_no_words_no_facts_no_boost() -> None:
     assert scoring.GraphBoost([LIVES], frozenset())("Maya lives in Cascais") == 1.0
 
 
-def test_the_score_is_the_product_of_its_factors() -> None:
-    assert scoring.Factors(0.5, 0.8, 0.9, 1.2).score == pytest.approx(0.5 * 0.8 * 0.9 * 1.2)
+def test_in_full_strength_the_score_is_the_product_of_its_factors() -> None:
+    full = scoring.Strengths(1, 1, 1)
+    assert scoring.Factors(0.5, 0.8, 0.9, 1.2).score(full) == pytest.approx(0.5 * 0.8 * 0.9 * 1.2)
+
+
+def test_a_factor_counts_as_far_as_it_is_strong() -> None:
+    factors = scoring.Factors(0.5, 0.8, 0.9, 1.2)
+    assert factors.score(scoring.Strengths()) == 0.5
+    assert factors.score(scoring.Strengths(recency=0.5)) == pytest.approx(0.5 * 0.9)
+    assert factors.score(scoring.Strengths(importance=0.1)) == pytest.approx(0.5 * 0.99)
+    assert factors.score(scoring.Strengths(graph_boost=0.2)) == pytest.approx(0.5 * 1.04)

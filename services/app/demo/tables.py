@@ -77,8 +77,8 @@ def _best(asked: Asked) -> tuple[str, str, str]:
         explained = "graph: confidence × coverage × 0.5"
     else:
         explained = (
-            f"rrf {factors['rrf']:.2f} × recency {factors['recency']:.2f} × "
-            f"importance {factors['importance']:.1f} × graph {factors['graph_boost']:.1f}"
+            f"relevance {factors['score']:.2f}, recency {factors['recency']:.2f}, "
+            f"importance {factors['importance']:.1f}, graph {factors['graph_boost']:.1f}"
         )
     return (
         f"{shortened(best['content'])}\n[dim]{best['source']}[/]",

@@ -32,10 +32,10 @@ class EmbeddingProvider(Protocol):
         """How many numbers a vector has; never changes."""
 
     async def embed(self, text: str) -> Vector:
-        """The vector of one text, as `embed_batch` would give it."""
+        """The vector of one text that somebody waits for, as `embed_batch` would give it."""
 
     async def embed_batch(self, texts: Sequence[str]) -> Vectors:
-        """The vectors of the texts, in their order; (0, d) for none.
+        """The vectors of the texts, in their order; (0, d) for none. May wait behind `embed`.
 
         Texts longer than the model reads are cut at the end. Raises Unavailable,
         ResourceExhausted (with `retry_after` when known), FailedPrecondition (the

@@ -1,13 +1,14 @@
 """Many concurrent requests for vectors, one model: who goes next, and together with whom.
 
-The model runs one slice at a time. A slice is bounded by its cost (about its tokens), so
-whatever runs, the next one starts after tens of milliseconds at most. Nobody waits for
-company: a slice takes what is there when the model falls idle.
+There are two lanes, each with threads of its own:
 
-- A request that fits in one slice is *small* (a query, one turn). Small requests go first,
-  several to a slice.
-- Larger ones take turns, slice by slice; a batch of fifty does not wait for ten thousand.
-- After `_SMALL_IN_A_ROW` small slices a large one gets its turn, so that neither starves.
+- *Queries*: single texts that somebody waits for. One thread runs them as they come; what
+  comes meanwhile runs together next. They never wait for a batch.
+- *Batches*: run in slices, in threads that the kernel lets go last. A slice is bounded by its
+  cost (about its tokens); batches take turns slice by slice, so that one of fifty texts does
+  not wait for ten thousand.
+
+Nobody waits for company: a slice takes what is there when a thread falls idle.
 """
 
 import asyncio
@@ -16,16 +17,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import numpy as np
 
-from services.providers.embeddings.base import Vectors
+from services.providers.embeddings.base import Vector, Vectors
 from services.runtime.errors import ResourceExhausted, Unavailable
+from services.runtime.priority import lower_thread
 
 Run = Callable[[Sequence[str]], Vectors]
 Cost = Callable[[str], int]
 
-_SMALL_IN_A_ROW = 4
+_BATCH_NICENESS = 10
 
 
 @dataclass(slots=True, eq=False)
@@ -51,25 +55,123 @@ class _Request:
             self.done.set_exception(error)
 
 
-class MicroBatcher:
-    """Feeds a blocking `run` with slices, in one thread of its own. For one event loop."""
+class _Lane:
+    """Requests that take turns, and the threads that run slices of them."""
 
     def __init__(
-        self, run: Run, cost: Cost, *, dims: int, slice_cost: int, max_waiting: int
+        self, run: Run, *, threads: int, niceness: int, slice_cost: int, max_waiting: int
     ) -> None:
-        """`max_waiting` texts may queue before further requests are refused."""
         self._run = run
-        self._cost = cost
-        self._dims = dims
+        self._most = threads
+        self._threads = ThreadPoolExecutor(
+            threads, "embedding", initializer=lower_thread, initargs=(niceness,)
+        )
         self._slice_cost = slice_cost
         self._max_waiting = max_waiting
+        self._requests: deque[_Request] = deque()
         self._waiting = 0
-        self._small: deque[_Request] = deque()
-        self._large: deque[_Request] = deque()
-        self._small_in_a_row = 0
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedding")
-        self._worker: asyncio.Task[None] | None = None
+        self._workers: set[asyncio.Task[None]] = set()
+
+    def add(self, request: _Request) -> None:
+        """Takes a request in; ResourceExhausted when too many texts wait."""
+        if self._waiting >= self._max_waiting:
+            raise ResourceExhausted(
+                f"{self._waiting} texts wait for the embedding model, "
+                f"at most {self._max_waiting} may",
+                metadata={"waiting": str(self._waiting), "limit": str(self._max_waiting)},
+                retry_after=1.0,
+            )
+        self._requests.append(request)
+        self._waiting += len(request.texts)
+        for _ in range(min(self._most - len(self._workers), len(request.texts))):
+            # A context of its own: the work of many callers is not the first one's trace.
+            worker = asyncio.create_task(self._work(), context=contextvars.Context())
+            self._workers.add(worker)
+
+    async def close(self) -> None:
+        """Refuses what waits, lets the running slices end, ends the threads."""
+        for request in self._requests:
+            request.fail(Unavailable("the embedding model is being closed"))
+        if self._workers:
+            await asyncio.wait(self._workers)
+        self._threads.shutdown()
+
+    async def _work(self) -> None:
+        """Drains the lane. Leaves the workers in the step that finds nothing more to do.
+
+        Were it a moment later, whoever was answered last and asks again would be taken for
+        someone that this worker still sees to.
+        """
+        try:
+            await self._drain()
+        finally:
+            self._workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        while share := self._next_slice():
+            texts = [request.texts[index] for request, index in share]
+            try:
+                rows = await loop.run_in_executor(self._threads, self._run, texts)
+            except Exception as error:  # the callers get it, each of them
+                for request, _ in share:
+                    request.fail(error)
+            else:
+                for (request, index), row in zip(share, rows, strict=True):
+                    request.put(index, row)
+
+    def _next_slice(self) -> list[tuple[_Request, int]]:
+        """Texts from the head of the lane, up to the cost of a slice, at least one.
+
+        Empty when nothing waits, or every caller in the lane went away.
+        """
+        share: list[tuple[_Request, int]] = []
+        spent = 0
+        while self._requests:
+            request = self._requests.popleft()
+            if request.done.done():
+                self._waiting -= len(request.waiting)
+                continue
+            while request.waiting:
+                cost = request.costs[request.waiting[-1]]
+                if share and spent + cost > self._slice_cost:
+                    self._requests.append(request)
+                    return share
+                share.append((request, request.waiting.pop()))
+                spent += cost
+                self._waiting -= 1
+        return share
+
+
+class MicroBatcher:
+    """Feeds a blocking `run` with slices, in threads of its own. For one event loop."""
+
+    def __init__(
+        self,
+        run: Run,
+        cost: Cost,
+        *,
+        dims: int,
+        slice_cost: int,
+        max_waiting: int,
+        batch_threads: int = 1,
+    ) -> None:
+        """`max_waiting` texts may queue in a lane before further requests are refused.
+
+        `run` is called by up to 1 + `batch_threads` threads at once.
+        """
+        self._cost = cost
+        self._dims = dims
         self._closed = False
+        lane = partial(_Lane, run, slice_cost=slice_cost, max_waiting=max_waiting)
+        self._queries = lane(threads=1, niceness=0)
+        self._batches = lane(threads=batch_threads, niceness=_BATCH_NICENESS)
+
+    async def submit_query(self, text: str) -> Vector:
+        """The row of `run` for one text that somebody waits for. Raises as `submit` does."""
+        rows = await self._submitted(self._queries, [text])
+        row: Vector = rows[0]
+        return row
 
     async def submit(self, texts: Sequence[str]) -> Vectors:
         """The rows of `run` for the texts, in their order.
@@ -79,35 +181,20 @@ class MicroBatcher:
         """
         if not texts:
             return np.zeros((0, self._dims), dtype=np.float32)
-        self._admit()
-        request = self._request(texts)
-        small = sum(request.costs) <= self._slice_cost
-        (self._small if small else self._large).append(request)
-        self._waiting += len(texts)
-        if self._worker is None:
-            # A context of its own: the work of many callers is not the first one's trace.
-            self._worker = asyncio.create_task(self._drain(), context=contextvars.Context())
-        return await request.done
+        return await self._submitted(self._batches, texts)
 
     async def close(self) -> None:
-        """Refuses what waits, lets the running slice end, ends the thread."""
+        """Refuses what waits, lets the running slices end, ends the threads."""
         self._closed = True
-        for request in (*self._small, *self._large):
-            request.fail(Unavailable("the embedding model is being closed"))
-        if self._worker is not None:
-            await self._worker
-        self._executor.shutdown()
+        await self._queries.close()
+        await self._batches.close()
 
-    def _admit(self) -> None:
+    async def _submitted(self, lane: _Lane, texts: Sequence[str]) -> Vectors:
         if self._closed:
             raise Unavailable("the embedding model is closed")
-        if self._waiting >= self._max_waiting:
-            raise ResourceExhausted(
-                f"{self._waiting} texts wait for the embedding model, "
-                f"at most {self._max_waiting} may",
-                metadata={"waiting": str(self._waiting), "limit": str(self._max_waiting)},
-                retry_after=1.0,
-            )
+        request = self._request(texts)
+        lane.add(request)
+        return await request.done
 
     def _request(self, texts: Sequence[str]) -> _Request:
         costs = [self._cost(text) for text in texts]
@@ -119,58 +206,3 @@ class MicroBatcher:
             done=asyncio.get_running_loop().create_future(),
             unfinished=len(texts),
         )
-
-    async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while share := self._next_slice():
-                texts = [request.texts[index] for request, index in share]
-                try:
-                    rows = await loop.run_in_executor(self._executor, self._run, texts)
-                except Exception as error:  # the callers get it, each of them
-                    for request, _ in share:
-                        request.fail(error)
-                else:
-                    for (request, index), row in zip(share, rows, strict=True):
-                        request.put(index, row)
-        finally:
-            self._worker = None
-
-    def _next_slice(self) -> list[tuple[_Request, int]]:
-        """What runs next; empty when nothing waits."""
-        while self._small or self._large:
-            share = self._fill(self._next_lane())
-            if share:
-                return share
-        return []
-
-    def _next_lane(self) -> deque[_Request]:
-        large_is_due = not self._small or self._small_in_a_row >= _SMALL_IN_A_ROW
-        if self._large and large_is_due:
-            self._small_in_a_row = 0
-            return self._large
-        self._small_in_a_row += 1 if self._large else 0
-        return self._small
-
-    def _fill(self, lane: deque[_Request]) -> list[tuple[_Request, int]]:
-        """Texts from the head of the lane, up to the cost of a slice, at least one.
-
-        Empty when every caller in the lane went away.
-        """
-        share: list[tuple[_Request, int]] = []
-        spent = 0
-        while lane:
-            request = lane.popleft()
-            if request.done.done():
-                self._waiting -= len(request.waiting)
-                continue
-            while request.waiting:
-                cost = request.costs[request.waiting[-1]]
-                if share and spent + cost > self._slice_cost:
-                    # Small requests keep their order, large ones take turns.
-                    (lane.append if lane is self._large else lane.appendleft)(request)
-                    return share
-                share.append((request, request.waiting.pop()))
-                spent += cost
-                self._waiting -= 1
-        return share

@@ -9,24 +9,27 @@ from services.providers.embeddings.cores import usable_cores
 from services.providers.embeddings.model_folder import ModelFolder
 from services.providers.embeddings.onnx_model import OnnxSentenceModel
 
-# About ten short turns: 15 to 20 ms on one core, and so the longest a query waits for a batch
-# (a text of full length is a slice of its own). Larger slices are not faster.
+# About fourteen short turns: 15 to 20 ms on one core, the time between two batches' turns (a
+# text of full length is a slice of its own). Larger slices are not faster.
 _SLICE_TOKENS = 192
 _MAX_WAITING_TEXTS = 50_000
 
 
 class LocalEmbedding:
-    """A sentence model on the CPU, run in one thread off the event loop.
+    """A sentence model on the CPU, run off the event loop.
 
-    Concurrent requests are batched (see `batching`); the model itself uses `threads` cores.
+    Single texts go before batches and have a thread of their own (see `batching`). Each run
+    uses one core: two runs beside each other do more than one run on two cores.
     """
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
-        """Loads the model: blocks for about half a second. 0 threads: all usable cores.
+        """Loads the model: blocks for about half a second.
 
-        Raises FailedPrecondition when the folder holds no usable model.
+        `threads` are those for batches; 0: one fewer than the usable cores, at least one, so
+        that a core is left for what somebody waits for. Raises FailedPrecondition when the
+        folder holds no usable model.
         """
-        loaded = OnnxSentenceModel(ModelFolder.read(folder), threads=threads or usable_cores())
+        loaded = OnnxSentenceModel(ModelFolder.read(folder), threads=1)
         self._model = loaded
         self._batcher = MicroBatcher(
             loaded.encode,
@@ -34,6 +37,7 @@ class LocalEmbedding:
             dims=loaded.dims,
             slice_cost=_SLICE_TOKENS,
             max_waiting=_MAX_WAITING_TEXTS,
+            batch_threads=threads or max(1, usable_cores() - 1),
         )
 
     @property
@@ -47,10 +51,8 @@ class LocalEmbedding:
         return self._model.dims
 
     async def embed(self, text: str) -> Vector:
-        """The vector of one text."""
-        rows = await self._batcher.submit([text])
-        vector: Vector = rows[0]
-        return vector
+        """The vector of one text, before all batches."""
+        return await self._batcher.submit_query(text)
 
     async def embed_batch(self, texts: Sequence[str]) -> Vectors:
         """The vectors of the texts; texts beyond the model's length are cut.

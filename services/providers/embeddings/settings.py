@@ -59,7 +59,8 @@ class EmbeddingSettings(BaseModel):
     cache_size: Annotated[int, Field(ge=0, le=10_000_000)] = 10_000
     """Texts whose vectors are kept in memory; 0 turns the cache off."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
-    """local: CPU threads of one run; 0 = as many as this process may use."""
+    """local: CPU threads for batches, queries have one more; 0 = one fewer than the cores
+    this process may use, at least one."""
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
     """Remote: for one attempt; a call with its retries takes at most max_retries + 1 times."""
     max_retries: Annotated[int, Field(ge=0, le=10)] = 2

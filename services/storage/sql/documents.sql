@@ -3,11 +3,16 @@
 -- name: insert_document
 -- $1 owner_id, $2 file_id, $3 filename, $4 file_type, $5 mime_type, $6 size_bytes, $7 sha256, $8 object_key, $9 category,
 -- $10 tags, $11 metadata, $12 source_type, $13 source_text (null: bytes are kept), $14 chunk_count. Key: pk_documents.
+WITH numbered AS (
+    INSERT INTO numbers (owner_id, counted, last_number) VALUES ($1, 'document', 1)
+    ON CONFLICT (owner_id, counted) DO UPDATE SET last_number = numbers.last_number + 1
+    RETURNING last_number
+)
 INSERT INTO documents (owner_id, file_id, filename, file_type, mime_type, size_bytes, sha256, object_key, category, tags,
-                       metadata, source_type, source_text, chunk_count)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                       metadata, source_type, source_text, chunk_count, number)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, last_number FROM numbered
 RETURNING file_id, filename, file_type, mime_type, size_bytes, sha256, object_key, category, tags, metadata, source_type,
-          chunk_count, recorded_at
+          chunk_count, recorded_at, number
 
 -- name: insert_chunks
 -- $1 owner_id, $2 file_id; arrays, one entry a chunk: $3 chunk_id, $4 position, $5 content, $6 start_offset,
@@ -17,10 +22,16 @@ SELECT $1, $2, chunk_id, position, content, start_offset, end_offset, page
 FROM unnest($3::uuid[], $4::integer[], $5::text[], $6::bigint[], $7::bigint[], $8::integer[])
     AS given (chunk_id, position, content, start_offset, end_offset, page)
 
+-- name: get_chunks
+-- $1 owner_id, $2 chunk_id[]. Keys: pk_chunks, pk_documents.
+SELECT chunk_id, file_id, filename, position, content, start_offset, end_offset, page
+FROM chunks JOIN documents USING (owner_id, file_id)
+WHERE owner_id = $1 AND chunk_id = ANY ($2::uuid[])
+
 -- name: get_document
 -- $1 owner_id, $2 file_id. Key: pk_documents.
 SELECT file_id, filename, file_type, mime_type, size_bytes, sha256, object_key, category, tags, metadata, source_type,
-       chunk_count, recorded_at
+       chunk_count, recorded_at, number
 FROM documents WHERE owner_id = $1 AND file_id = $2 AND retracted_at IS NULL
 
 -- name: get_source_text
@@ -31,7 +42,7 @@ SELECT source_text FROM documents WHERE owner_id = $1 AND file_id = $2 AND retra
 -- $1 owner_id, $2 category (empty: all), $3 tags, all of which it carries, $4 file types (empty: all), $5 and $6 the last
 -- row's recorded_at and file_id (null: from the start), $7 how many. Key: ix_documents_owner_recorded. The newest first.
 SELECT file_id, filename, file_type, mime_type, size_bytes, sha256, object_key, category, tags, metadata, source_type,
-       chunk_count, recorded_at
+       chunk_count, recorded_at, number
 FROM documents
 WHERE owner_id = $1 AND retracted_at IS NULL
   AND ($5::timestamptz IS NULL OR (recorded_at, file_id) < ($5, $6::uuid))

@@ -15,6 +15,26 @@ INSERT INTO write_requests (owner_id, request_id, method, body_hash) VALUES ($1,
 ON CONFLICT DO NOTHING
 RETURNING true
 
+-- name: claim_requests
+-- $1 owner_id; arrays, one entry a request: $2 request_id, $3 method, $4 body_hash. Gives the ids that were free. As
+-- claim_request it waits for concurrent calls of these ids; in one order, so that no two wait for each other.
+INSERT INTO write_requests (owner_id, request_id, method, body_hash)
+SELECT $1, request_id, method, body_hash
+FROM unnest($2::uuid[], $3::text[], $4::bytea[]) AS given (request_id, method, body_hash) ORDER BY request_id
+ON CONFLICT DO NOTHING
+RETURNING request_id
+
+-- name: get_requests
+-- $1 owner_id, $2 request_id[]. Key: pk_write_requests.
+SELECT request_id, method, body_hash, response FROM write_requests
+WHERE owner_id = $1 AND request_id = ANY ($2::uuid[])
+
+-- name: answer_requests
+-- $1 owner_id; arrays, one entry a request: $2 request_id, $3 response (serialised). Key: pk_write_requests.
+UPDATE write_requests SET response = given.response
+FROM unnest($2::uuid[], $3::bytea[]) AS given (request_id, response)
+WHERE owner_id = $1 AND write_requests.request_id = given.request_id
+
 -- name: get_request
 -- $1 owner_id, $2 request_id. Key: pk_write_requests.
 SELECT method, body_hash, response FROM write_requests WHERE owner_id = $1 AND request_id = $2

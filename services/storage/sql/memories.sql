@@ -12,6 +12,12 @@ WHERE owner_id = $1 AND retracted_at IS NULL
 ORDER BY (slot = $4) DESC, first_recorded_at, item_id
 LIMIT 1
 
+-- name: list_present_contents
+-- $1 owner_id, $2 content[]. Key: ix_memories_content. Those of the contents that present memories have.
+SELECT DISTINCT content FROM memories
+WHERE owner_id = $1 AND retracted_at IS NULL AND content = ANY ($2::text[])
+  AND hashtextextended(content, 0) = ANY (ARRAY(SELECT hashtextextended(given, 0) FROM unnest($2::text[]) AS given))
+
 -- name: refresh_memory
 -- $1 owner_id, $2 item_id, $3 importance (null: leaves it; a stored null counts as 5), $4 source_message_ids,
 -- $5 source_memory_ids. Key: pk_memories.

@@ -53,12 +53,3 @@ ORDER BY sequence
 -- name: set_extraction_state
 -- $1 owner_id, $2 extraction_id[], $3 state. Key: ix_messages_extraction.
 UPDATE messages SET extraction_state = $3 WHERE owner_id = $1 AND extraction_id = ANY ($2::uuid[])
-
--- name: list_unembedded_messages
--- $1 owner_id, $2 extraction_id. Keys: ix_messages_extraction, pk_search_items.
-SELECT messages.message_id,
-       CASE messages.speaker WHEN '' THEN '' ELSE messages.speaker || ': ' END || messages.content AS text
-FROM messages JOIN search_items
-    ON search_items.owner_id = messages.owner_id AND search_items.item_id = messages.message_id
-WHERE messages.owner_id = $1 AND messages.extraction_id = $2 AND NOT search_items.embedded
-ORDER BY messages.sequence

@@ -1,68 +1,95 @@
--- Search of one user's items by words and by meaning. {vectors} stands for the table of the active embedding space.
+-- The read side of the search index. {vectors}, {codes}, {segments} stand for the tables of the active embedding space.
 
 -- name: steady_plans
--- Until the transaction ends every statement is planned for its own arguments: a plan for any user and any filters would
--- take one of ten items for one of ten thousand. And `search` joins by hashing: just after many items came in, before
--- they are counted, a nested loop looks cheap and takes 250 times as long (6,000 items: 2 s).
-SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_nestloop', 'off', true)
+-- Until the transaction ends: the few rows that a search asks for by their keys are read by their keys, be the tables as
+-- small or as little counted as they may; once a connection, for that doesn't depend on the keys; nothing is compiled.
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('enable_sort', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('jit', 'off', true),
+       set_config('plan_cache_mode', 'force_generic_plan', true)
 
--- name: usual_plans
--- After `search`: the look-ups that follow are best done by nested loops.
-SELECT set_config('enable_nestloop', 'on', true)
+-- name: standing
+-- $1 owner_id, $2 whether codes are asked for. Keys: pk_collection_sizes, ix_search_items_retracted, the codes' and the
+-- segments' primary keys. One row: the sizes of the collection (messages, their length, memories, chunks likewise), the
+-- retracted places, the segments that stand, and the codes that are in none. Numbers are packed into bytes, which cost
+-- a client nothing to read.
+SELECT (SELECT ARRAY[sum(messages), sum(messages_length), sum(memories), sum(memories_length), sum(chunks),
+                     sum(chunks_length)]::bigint[] FROM collection_sizes WHERE owner_id = $1) AS sizes,
+       (SELECT string_agg(int8send(place), ''::bytea ORDER BY place) FROM search_items
+        WHERE owner_id = $1 AND retracted_at IS NOT NULL) AS retracted,
+       (SELECT array_agg(segment_id ORDER BY segment_id) FROM {segments} WHERE owner_id = $1 AND $2) AS segments,
+       single.places, single.codes
+FROM (SELECT string_agg(int8send(place), ''::bytea ORDER BY place) AS places,
+             string_agg(code, ''::bytea ORDER BY place) AS codes
+      FROM {codes} WHERE owner_id = $1 AND $2) AS single
 
--- name: search
--- The candidates of both arms, in no order: at most $13 by words and $13 by meaning, and their places among all.
--- $1 owner_id, $2 kinds, $3 as_of (null: now), $4 memory_types (null: all), $5 created_after, $6 created_before,
--- $7 event_after, $8 event_before (null: open), $9 file_types, $10 category (null: all), $11 terms of the query,
--- $12 its embedding (null: by words alone), $13 candidates. Keys: pk_search_items, pk_postings, the vectors' primary key.
---
--- Words: BM25 with k1 1.2, b 0.75. The collection is what stands of the kinds asked for; the other filters choose
--- among its items and leave N, the mean length and the terms' counts as they are, so narrowing a search changes no score.
--- Meaning: cosine, exact: every vector that passes the filters is compared.
--- Places: scores are compared to 9 decimals, below which the order of summing shows; equal ones go by item_id.
-WITH collection AS MATERIALIZED (
-    SELECT item_id, kind, length,
-           (kind <> 'memory' OR $4::text[] IS NULL OR memory_type = ANY ($4))
-           AND ($5::timestamptz IS NULL OR created_at >= $5) AND ($6::timestamptz IS NULL OR created_at < $6)
-           AND ($7::timestamptz IS NULL OR event_at >= $7) AND ($8::timestamptz IS NULL OR event_at < $8)
-           AND (kind <> 'chunk' OR ($9::text[] IS NULL AND $10::text IS NULL) OR item_id IN (
-               SELECT chunk_id FROM chunks JOIN documents USING (owner_id, file_id)
-               WHERE owner_id = $1 AND ($9 IS NULL OR file_type = ANY ($9)) AND ($10 IS NULL OR category = $10))) AS chosen
-    FROM search_items
-    WHERE owner_id = $1 AND kind = ANY ($2::text[])
-      AND CASE WHEN $3::timestamptz IS NULL THEN retracted_at IS NULL
-               ELSE recorded_at <= $3 AND (retracted_at IS NULL OR retracted_at > $3) END
-), size AS (
-    SELECT count(*)::float8 AS items, avg(length)::float8 AS mean_length FROM collection
-), matched AS MATERIALIZED (
-    SELECT term, item_id, kind, chosen,
-           frequency * 2.2::float8 / (frequency + 1.2::float8 * (0.25::float8 + 0.75::float8 * length / mean_length)) AS weight
-    FROM postings JOIN collection USING (item_id) CROSS JOIN size
-    WHERE postings.owner_id = $1 AND term = ANY ($11::text[])
-), rarity AS MATERIALIZED (
-    SELECT term, ln(1 + (items - count(*)::float8 + 0.5::float8) / (count(*)::float8 + 0.5::float8)) AS idf
-    FROM matched CROSS JOIN size GROUP BY term, items
-), scored AS (
-    SELECT item_id, kind, sum(idf * weight) AS bm25
-    FROM matched JOIN rarity USING (term) WHERE chosen GROUP BY item_id, kind
-), by_words AS (
-    SELECT item_id, kind, bm25, row_number() OVER (ORDER BY round(bm25 * 1e9) DESC, item_id) AS bm25_rank FROM scored
-), nearest AS (
-    SELECT item_id, kind, embedding <=> $12::halfvec AS distance
-    FROM {vectors} AS vectors JOIN collection USING (item_id)
-    WHERE vectors.owner_id = $1 AND chosen AND $12::halfvec IS NOT NULL
-    ORDER BY distance, item_id
-    LIMIT $13
-), by_meaning AS (
-    SELECT item_id, kind, 1 - distance AS similarity, row_number() OVER (ORDER BY distance, item_id) AS vector_rank
-    FROM nearest
-)
-SELECT item_id, kind, similarity, vector_rank, bm25, bm25_rank
-FROM by_words FULL JOIN by_meaning USING (item_id, kind)
-WHERE bm25_rank <= $13 OR vector_rank IS NOT NULL
+-- name: get_segments
+-- $1 owner_id, $2 segment_id[]. Key: the segments' primary key.
+SELECT segment_id, places, codes FROM {segments} WHERE owner_id = $1 AND segment_id = ANY ($2::uuid[])
 
--- name: get_chunks
--- $1 owner_id, $2 chunk_id[]. Keys: pk_chunks, pk_documents.
-SELECT chunk_id, file_id, filename, position, content, start_offset, end_offset, page
-FROM chunks JOIN documents USING (owner_id, file_id)
-WHERE owner_id = $1 AND chunk_id = ANY ($2::uuid[])
+-- name: postings
+-- $1 owner_id, $2 term[], $3 and $4 the first and last place of each span, $5 how many of a term in a span at most (null:
+-- all). Key: pk_postings, from the index alone. One row a term and span: the term's position in $2, from 0, and place,
+-- frequency and length of each posting, packed.
+SELECT (wanted.number - 1)::integer AS term, found.postings, found.packed
+FROM unnest($2::text[]) WITH ORDINALITY AS wanted (term, number)
+CROSS JOIN unnest($3::bigint[], $4::bigint[]) AS span (first, last)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS postings,
+           string_agg(int8send(place) || int2send(frequency) || int4send(length), ''::bytea) AS packed
+    FROM (
+        SELECT place, frequency, length FROM postings
+        WHERE owner_id = $1 AND postings.term = wanted.term AND place BETWEEN span.first AND span.last
+        ORDER BY place LIMIT $5
+    ) AS read
+) AS found
+ORDER BY wanted.number, span.first
+
+-- name: stood
+-- $1 owner_id, $2 and $3 the first and last place of each span, $4 the moment. Key: pk_search_items.
+SELECT string_agg(int8send(place), ''::bytea ORDER BY place) AS places, count(*) AS items,
+       coalesce(sum(length), 0) AS total_length
+FROM unnest($2::bigint[], $3::bigint[]) AS span (first, last)
+JOIN search_items ON place BETWEEN span.first AND span.last
+WHERE owner_id = $1 AND recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4)
+
+-- name: allowed
+-- $1 owner_id, $2 and $3 the first and last place of each span, $4 as_of (null: now), $5 memory_types (null: all),
+-- $6 created_after, $7 created_before, $8 event_after, $9 event_before (null: open), $10 file_types, $11 category (null:
+-- all). Keys: pk_search_items, ix_documents_owner_recorded.
+SELECT string_agg(int8send(place), ''::bytea ORDER BY place)
+FROM unnest($2::bigint[], $3::bigint[]) AS span (first, last)
+JOIN search_items ON place BETWEEN span.first AND span.last
+WHERE owner_id = $1
+  AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
+           ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
+  AND (kind <> 'memory' OR $5::text[] IS NULL OR memory_type = ANY ($5))
+  AND ($6::timestamptz IS NULL OR created_at >= $6) AND ($7::timestamptz IS NULL OR created_at < $7)
+  AND ($8::timestamptz IS NULL OR event_at >= $8) AND ($9::timestamptz IS NULL OR event_at < $9)
+  AND (kind <> 'chunk' OR ($10::text[] IS NULL AND $11::text IS NULL) OR ((place >> 33) & 268435455) IN (
+      SELECT number FROM documents
+      WHERE owner_id = $1 AND ($10 IS NULL OR file_type = ANY ($10)) AND ($11 IS NULL OR category = $11)))
+
+-- name: describe
+-- $1 owner_id, $2 place[]. Keys: pk_search_items and the vectors' primary key, one look-up of each for a place. (With
+-- place = ANY ($2) a plan that doesn't know the places reads all of the user's.) One row, an entry for each unit in the
+-- order of $2, packed: the places, item ids, lengths, traits, offsets, times (microseconds since 2000, the lowest number
+-- for none), whether there is a vector, and the vectors as pgvector sends them (2 + 2 bytes, then big-endian half
+-- floats); memory types and speakers as arrays.
+SELECT string_agg(int8send(place), ''::bytea) AS places, string_agg(uuid_send(item_id), ''::bytea) AS item_ids,
+       string_agg(int4send(length), ''::bytea) AS lengths, string_agg(int2send(traits), ''::bytea) AS traits,
+       string_agg(int4send(start_offset), ''::bytea) AS starts, string_agg(int4send(end_offset), ''::bytea) AS ends,
+       string_agg(timestamptz_send(coalesce(event_at, '-infinity')), ''::bytea) AS events,
+       string_agg(timestamptz_send(created_at), ''::bytea) AS creations,
+       string_agg(boolsend(vector IS NOT NULL), ''::bytea) AS embedded, string_agg(vector, ''::bytea) AS vectors,
+       array_agg(memory_type) AS memory_types, array_agg(speaker) AS speakers
+FROM (
+    SELECT unit.*, stored.vector
+    FROM unnest($2::bigint[]) WITH ORDINALITY AS wanted (at, number)
+    CROSS JOIN LATERAL (
+        SELECT place, item_id, memory_type, length, speaker, traits, start_offset, end_offset, event_at, created_at
+        FROM search_items WHERE owner_id = $1 AND place = wanted.at LIMIT 1) AS unit
+    LEFT JOIN LATERAL (
+        SELECT halfvec_send(embedding) AS vector
+        FROM {vectors} WHERE owner_id = $1 AND place = wanted.at LIMIT 1) AS stored ON true
+    ORDER BY wanted.number
+) AS described

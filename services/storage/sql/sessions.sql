@@ -2,7 +2,14 @@
 
 -- name: create_session
 -- $1 owner_id, $2 session_id, $3 metadata. Key: pk_sessions. No row if there is one of that id.
-INSERT INTO sessions (owner_id, session_id, metadata) VALUES ($1, $2, $3)
+WITH numbered AS (
+    INSERT INTO numbers (owner_id, counted, last_number)
+    SELECT $1, 'session', 1 WHERE NOT EXISTS (SELECT FROM sessions WHERE owner_id = $1 AND session_id = $2)
+    ON CONFLICT (owner_id, counted) DO UPDATE SET last_number = numbers.last_number + 1
+    RETURNING last_number
+)
+INSERT INTO sessions (owner_id, session_id, number, metadata)
+SELECT $1, $2, last_number, $3::jsonb FROM numbered
 ON CONFLICT DO NOTHING
 RETURNING session_id, message_count, metadata, recorded_at, updated_at, last_message_at, closed_at
 
@@ -23,17 +30,31 @@ LIMIT $4
 
 -- name: reserve_sequences
 -- $1 owner_id; arrays, one entry a session: $2 session_id, $3 how many messages come. Key: pk_sessions.
--- Makes the sessions that are missing and keeps all of them locked, in the order of their ids, so that two batches
--- never wait for each other. A closed session gives no row.
-INSERT INTO sessions (owner_id, session_id, message_count, last_message_at)
-SELECT $1, session_id, messages, now()
-FROM unnest($2::text[], $3::bigint[]) AS given (session_id, messages)
+-- Makes the sessions that are missing, numbered in the order given, and keeps all of them locked, in the order of their
+-- ids and after the numbers, so that two batches never wait for each other. A closed session gives no row.
+WITH given AS (
+    SELECT session_id, messages, position
+    FROM unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS given (session_id, messages, position)
+), known AS (
+    SELECT session_id, number FROM sessions WHERE owner_id = $1 AND session_id = ANY ($2::text[])
+), missing AS (
+    SELECT session_id, row_number() OVER (ORDER BY position DESC) - 1 AS before_last
+    FROM given WHERE session_id NOT IN (SELECT session_id FROM known)
+), numbered AS (
+    INSERT INTO numbers (owner_id, counted, last_number)
+    SELECT $1, 'session', count(*) FROM missing HAVING count(*) > 0
+    ON CONFLICT (owner_id, counted) DO UPDATE SET last_number = numbers.last_number + excluded.last_number
+    RETURNING last_number
+)
+INSERT INTO sessions (owner_id, session_id, number, message_count, last_message_at)
+SELECT $1, session_id, coalesce(known.number, last_number - before_last), messages, now()
+FROM given LEFT JOIN known USING (session_id) LEFT JOIN missing USING (session_id) LEFT JOIN numbered ON true
 ORDER BY session_id
 ON CONFLICT (owner_id, session_id) DO UPDATE
     SET message_count = sessions.message_count + excluded.message_count,
         last_message_at = greatest(sessions.last_message_at, now()), updated_at = greatest(sessions.updated_at, now())
     WHERE sessions.closed_at IS NULL
-RETURNING session_id, message_count, extraction_queued
+RETURNING session_id, number, message_count, extraction_queued
 
 -- name: mark_queued
 -- $1 owner_id, $2 session_id[], $3 whether a job waits for them. Key: pk_sessions.

@@ -48,12 +48,14 @@ from mnema.client.models import (
     Extraction,
     IngestStatus,
     Memory,
+    MessageReceipt,
     NewApiKey,
     NewTenant,
     NewUser,
     Tenant,
     User,
 )
+from mnema.client.ranking import FactorStrengths, RankingProfile, SignalWeight
 from mnema.client.results import DigestResult, EmotionProfile, RecallResult, SearchResults
 
 __all__ = [
@@ -71,12 +73,14 @@ __all__ = [
     "Emotion",
     "EmotionProfile",
     "Extraction",
+    "FactorStrengths",
     "FailedPrecondition",
     "FieldViolation",
     "IngestStatus",
     "InternalError",
     "InvalidArgument",
     "Memory",
+    "MessageReceipt",
     "Mnema",
     "MnemaError",
     "Neighbor",
@@ -88,9 +92,11 @@ __all__ = [
     "NotFound",
     "Path",
     "PermissionDenied",
+    "RankingProfile",
     "RecallResult",
     "ResourceExhausted",
     "SearchResults",
+    "SignalWeight",
     "Tenant",
     "Triple",
     "TripleOutcome",

@@ -33,6 +33,20 @@ class ConversationMessage:
 
 
 @dataclass(frozen=True)
+class MessageReceipt:
+    """Says that one message of a stream is committed."""
+
+    id: str
+    session_id: str
+    sequence: int
+    """Its place in its session."""
+    created_at: datetime
+    """When it was stored."""
+    request_id: str
+    """What it was sent with: the same message sent again under it is not stored again."""
+
+
+@dataclass(frozen=True)
 class ConversationSession:
     """One conversation."""
 

@@ -7,11 +7,32 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypedDict, TypeVar
 
+from mnema.client.ranking import RankingProfile
+
 Hit = TypeVar("Hit")
 
 
+class SignalShare(TypedDict):
+    """What one signal added to a score: share = value × weight."""
+
+    name: str
+    value: float
+    weight: float
+    share: float
+
+
+class PassageDict(TypedDict):
+    """The part of a long text that fits best: characters start_offset to end_offset of it."""
+
+    content: str
+    start_offset: int
+    end_offset: int
+    position: int
+    """Its place among the passages of the text, from 0."""
+
+
 class Relevance(TypedDict):
-    """How well something fits a query by words and by meaning."""
+    """How well something fits a query."""
 
     rrf: float
     """The two ranks below, fused: 0 to 1."""
@@ -21,10 +42,20 @@ class Relevance(TypedDict):
     bm25: float | None
     """Above 0, comparable within one answer only. None: no word in common."""
     bm25_rank: int | None
+    score: float
+    """What a search sorts by, about 0 to 1: the sum of the signals' shares, or rrf."""
+    signals: list[SignalShare]
+    """What each signal added; empty unless it was asked for (`explain`)."""
+    rerank_score: float | None
+    """On the reranking model's own scale. None: it was not asked."""
 
 
 class ScoreFactors(Relevance):
-    """What a score is made of: score = rrf × recency × importance × graph_boost."""
+    """What a score is made of, in a recall.
+
+    It is factors["score"] × (1 − strength + strength × factor) for recency, importance and
+    graph_boost, with the strengths of the recall's `profile`.
+    """
 
     recency: float
     """0 to 1."""
@@ -58,6 +89,8 @@ class MemoryResult(TypedDict):
     confidence: float | None
     category: str | None
     tags: list[str]
+    passage: PassageDict | None
+    """Set if the content is so long that it is searched by passages."""
 
 
 class ConversationResult(TypedDict):
@@ -73,6 +106,9 @@ class ConversationResult(TypedDict):
     score: float
     factors: ScoreFactors
     source_message_ids: list[str]
+    passage: PassageDict | None
+    """Set if the content is so long that it is searched by passages. Of more than 16,384
+    characters the content is the passage alone; `conversations.get_message` has it all."""
 
 
 class GraphResult(TypedDict):
@@ -92,7 +128,10 @@ class GraphResult(TypedDict):
 
 
 class MergedResult(TypedDict, total=False):
-    """One result of all sources. Has these keys always, and those of its source besides."""
+    """One result of all sources. What says the same, a memory and its message, is one result.
+
+    Has these keys always, and if it is among its source's own results those of them besides.
+    """
 
     content: str
     source: Literal["vector", "graph", "conversation"]
@@ -102,6 +141,9 @@ class MergedResult(TypedDict, total=False):
     event_at: datetime | None
     factors: ScoreFactors | None
     """None for facts of the graph."""
+    passage: PassageDict | None
+    memory_ids: list[str]
+    """The memories that this message stands for as well."""
     memory_type: str
     metadata: dict[str, Any]
     subject: str
@@ -117,7 +159,7 @@ class DegradedArm(TypedDict):
     """A part that is missing from an answer."""
 
     arm: str
-    """"vector", "embedding", "graph" or "profile"."""
+    """"vector", "embedding", "rerank", "graph" or "profile"."""
     reason: str
 
 
@@ -135,6 +177,8 @@ class RecallResult(TypedDict):
     degraded: bool
     """Whether a part is missing."""
     degraded_arms: list[DegradedArm]
+    profile: RankingProfile | None
+    """The ranking profile that was applied; None if memories could not be searched."""
 
 
 class SearchHit(TypedDict, total=False):
@@ -144,8 +188,9 @@ class SearchHit(TypedDict, total=False):
     id: str
     content: str
     score: float
-    """factors["rrf"]: 0 to 1."""
+    """factors["score"]: about 0 to 1."""
     factors: Relevance
+    passage: PassageDict | None
     memory_type: str
     metadata: dict[str, Any]
     source_message_ids: list[str]
@@ -169,11 +214,19 @@ class SearchHit(TypedDict, total=False):
 class SearchResults(list[Hit]):
     """What a search found, the best first; says when it could not look everywhere."""
 
-    def __init__(self, hits: Iterable[Hit], degraded: bool, degraded_reason: str = "") -> None:
+    def __init__(
+        self,
+        hits: Iterable[Hit],
+        degraded: bool,
+        degraded_reason: str = "",
+        profile: RankingProfile | None = None,
+    ) -> None:
         super().__init__(hits)
         self.degraded = degraded
-        """Whether only words could be searched, not meaning (or the other way round)."""
+        """Whether only words could be searched, not meaning, or they could not be reranked."""
         self.degraded_reason = degraded_reason
+        self.profile = profile
+        """The ranking profile that was applied; None where none is told (files)."""
 
 
 class InsightDict(TypedDict):
@@ -242,3 +295,9 @@ class NewMessage(_Said, total=False):
     said_at: datetime
     metadata: Mapping[str, Any]
     session_id: str
+
+
+class StreamedMessage(NewMessage, total=False):
+    """One message of a stream, as NewMessage. `request_id`: a UUID of your own."""
+
+    request_id: str

@@ -367,7 +367,7 @@ class ListMessagesRequest(_message.Message):
     extraction_state: _types_pb2.ExtractionState.ValueType
     """Only those that extraction has come so far with. Default: all."""
     page_size: _builtins.int
-    """How many at most: 1 to 1,000. Default: 100."""
+    """How many at most: 1 to 1,000; very long ones make a page end sooner. Default: 100."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
     def __init__(

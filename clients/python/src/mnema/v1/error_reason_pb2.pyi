@@ -104,6 +104,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNIMPLEMENTED: the service has no such method."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 39
     """INTERNAL: our fault. Metadata: error_id, to be found in the log."""
+    ERROR_REASON_RANKING_PROFILE_BUILT_IN: _ErrorReason.ValueType  # 40
+    """FAILED_PRECONDITION: the ranking profile comes with the server and can't be changed. Metadata: name."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Says, for a machine, why a call failed."""
@@ -188,4 +190,6 @@ ERROR_REASON_UNIMPLEMENTED: ErrorReason.ValueType  # 38
 """UNIMPLEMENTED: the service has no such method."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 39
 """INTERNAL: our fault. Metadata: error_id, to be found in the log."""
+ERROR_REASON_RANKING_PROFILE_BUILT_IN: ErrorReason.ValueType  # 40
+"""FAILED_PRECONDITION: the ranking profile comes with the server and can't be changed. Metadata: name."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -635,7 +635,7 @@ class FileHit(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     RELEVANCE_FIELD_NUMBER: _builtins.int
     score: _builtins.float
-    """How well it fits: relevance.rrf, 0 to 1."""
+    """How well it fits: relevance.score, about 0 to 1."""
     @_builtins.property
     def chunk(self) -> _vector_service_pb2.Chunk:
         """The piece: its file, its place, its text."""

@@ -40,7 +40,7 @@ class IngestRequest(_message.Message):
     role: _builtins.str
     """Who said it: "user", "assistant", "system" or "tool"."""
     content: _builtins.str
-    """What was said: 1 to 32,768 characters."""
+    """What was said: 1 to 400,000 characters. Long ones are searched and extracted by passages."""
     session_id: _builtins.str
     """The session it belongs to: at most 256 characters. Made if there is none of that id; empty: a new session is made and named in the answer."""
     speaker: _builtins.str
@@ -150,7 +150,7 @@ class NewMessage(_message.Message):
     role: _builtins.str
     """Who said it: "user", "assistant", "system" or "tool"."""
     content: _builtins.str
-    """What was said: 1 to 32,768 characters."""
+    """What was said: 1 to 400,000 characters. Long ones are searched and extracted by passages."""
     speaker: _builtins.str
     """The name of who said it."""
     session_id: _builtins.str
@@ -240,6 +240,104 @@ class MessageReceipt(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MessageReceipt: _TypeAlias = MessageReceipt  # noqa: Y015
+
+@_typing.final
+class IngestStreamRequest(_message.Message):
+    """Carries one message of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    SPEAKER_FIELD_NUMBER: _builtins.int
+    SAID_AT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user whose memory it goes to."""
+    role: _builtins.str
+    """Who said it: "user", "assistant", "system" or "tool"."""
+    content: _builtins.str
+    """What was said: 1 to 400,000 characters. Long ones are searched and extracted by passages."""
+    session_id: _builtins.str
+    """The session it belongs to, made if there is none of that id. Empty: a new one, the same for all messages of the user
+    in this stream that name none.
+    """
+    speaker: _builtins.str
+    """The name of who said it."""
+    request_id: _builtins.str
+    """Makes the message safe to send again, in this stream or another: a UUID, remembered for at least 24 hours. Sent again
+    it is acknowledged as it was the first time.
+    """
+    @_builtins.property
+    def metadata(self) -> _struct_pb2.Struct:
+        """The caller's own data about it: at most 16 KiB."""
+
+    @_builtins.property
+    def said_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was said. Default: now."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        role: _builtins.str = ...,
+        content: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        metadata: _struct_pb2.Struct | None = ...,
+        speaker: _builtins.str = ...,
+        said_at: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "said_at", b"said_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "metadata", b"metadata", "request_id", b"request_id", "role", b"role", "said_at", b"said_at", "session_id", b"session_id", "speaker", b"speaker", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IngestStreamRequest: _TypeAlias = IngestStreamRequest  # noqa: Y015
+
+@_typing.final
+class IngestStreamResponse(_message.Message):
+    """Acknowledges one message of a stream: it is committed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.str
+    """The new message's id."""
+    session_id: _builtins.str
+    """The session it went to."""
+    sequence: _builtins.int
+    """Its place in its session."""
+    request_id: _builtins.str
+    """The request_id it came with."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was stored."""
+
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "message_id", b"message_id", "request_id", b"request_id", "sequence", b"sequence", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IngestStreamResponse: _TypeAlias = IngestStreamResponse  # noqa: Y015
 
 @_typing.final
 class GetIngestStatusRequest(_message.Message):

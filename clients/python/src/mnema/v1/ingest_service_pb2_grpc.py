@@ -48,6 +48,11 @@ class IngestServiceStub(object):
                 request_serializer=mnema_dot_v1_dot_ingest__service__pb2.IngestBatchRequest.SerializeToString,
                 response_deserializer=mnema_dot_v1_dot_ingest__service__pb2.IngestBatchResponse.FromString,
                 _registered_method=True)
+        self.IngestStream = channel.stream_stream(
+                '/mnema.v1.IngestService/IngestStream',
+                request_serializer=mnema_dot_v1_dot_ingest__service__pb2.IngestStreamRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_ingest__service__pb2.IngestStreamResponse.FromString,
+                _registered_method=True)
         self.GetIngestStatus = channel.unary_unary(
                 '/mnema.v1.IngestService/GetIngestStatus',
                 request_serializer=mnema_dot_v1_dot_ingest__service__pb2.GetIngestStatusRequest.SerializeToString,
@@ -91,6 +96,19 @@ class IngestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def IngestStream(self, request_iterator, context):
+        """Stores messages as they come, and acknowledges each, in their order, as soon as it is committed.
+
+        What has arrived is committed together, in one transaction for each run of messages of one user; nothing waits for
+        company. A stream that is ahead of the commits by some hundred messages is held back. A message that cannot be stored
+        ends the stream with its error, whose metadata have its "index" in the stream, from 0: all before it are stored and
+        acknowledged, it and those behind it are not stored. A stream that broke is repeated from the first message that was
+        not acknowledged, with the same request_ids. Not over REST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetIngestStatus(self, request, context):
         """Tells how much of a user's messages still waits, to be watched by whoever waits for it.
         """
@@ -126,6 +144,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.IngestBatch,
                     request_deserializer=mnema_dot_v1_dot_ingest__service__pb2.IngestBatchRequest.FromString,
                     response_serializer=mnema_dot_v1_dot_ingest__service__pb2.IngestBatchResponse.SerializeToString,
+            ),
+            'IngestStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.IngestStream,
+                    request_deserializer=mnema_dot_v1_dot_ingest__service__pb2.IngestStreamRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_ingest__service__pb2.IngestStreamResponse.SerializeToString,
             ),
             'GetIngestStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetIngestStatus,
@@ -201,6 +224,33 @@ class IngestService(object):
             '/mnema.v1.IngestService/IngestBatch',
             mnema_dot_v1_dot_ingest__service__pb2.IngestBatchRequest.SerializeToString,
             mnema_dot_v1_dot_ingest__service__pb2.IngestBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IngestStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/mnema.v1.IngestService/IngestStream',
+            mnema_dot_v1_dot_ingest__service__pb2.IngestStreamRequest.SerializeToString,
+            mnema_dot_v1_dot_ingest__service__pb2.IngestStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

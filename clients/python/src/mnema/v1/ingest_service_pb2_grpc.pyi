@@ -48,6 +48,15 @@ class IngestServiceStub:
 
     Idempotent by request_id, as Ingest is. Fails with SESSION_CLOSED if one of the sessions was closed.
     """
+    IngestStream: _grpc.StreamStreamMultiCallable[_ingest_service_pb2.IngestStreamRequest, _ingest_service_pb2.IngestStreamResponse]
+    """Stores messages as they come, and acknowledges each, in their order, as soon as it is committed.
+
+    What has arrived is committed together, in one transaction for each run of messages of one user; nothing waits for
+    company. A stream that is ahead of the commits by some hundred messages is held back. A message that cannot be stored
+    ends the stream with its error, whose metadata have its "index" in the stream, from 0: all before it are stored and
+    acknowledged, it and those behind it are not stored. A stream that broke is repeated from the first message that was
+    not acknowledged, with the same request_ids. Not over REST.
+    """
     GetIngestStatus: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.GetIngestStatusRequest, _ingest_service_pb2.GetIngestStatusResponse]
     """Tells how much of a user's messages still waits, to be watched by whoever waits for it."""
     ListExtractions: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.ListExtractionsRequest, _ingest_service_pb2.ListExtractionsResponse]
@@ -77,6 +86,15 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """Stores many messages of one user, all or none, in one transaction and in the given order.
 
     Idempotent by request_id, as Ingest is. Fails with SESSION_CLOSED if one of the sessions was closed.
+    """
+    IngestStream: _aio.StreamStreamMultiCallable[_ingest_service_pb2.IngestStreamRequest, _ingest_service_pb2.IngestStreamResponse]  # type: ignore[assignment]
+    """Stores messages as they come, and acknowledges each, in their order, as soon as it is committed.
+
+    What has arrived is committed together, in one transaction for each run of messages of one user; nothing waits for
+    company. A stream that is ahead of the commits by some hundred messages is held back. A message that cannot be stored
+    ends the stream with its error, whose metadata have its "index" in the stream, from 0: all before it are stored and
+    acknowledged, it and those behind it are not stored. A stream that broke is repeated from the first message that was
+    not acknowledged, with the same request_ids. Not over REST.
     """
     GetIngestStatus: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.GetIngestStatusRequest, _ingest_service_pb2.GetIngestStatusResponse]  # type: ignore[assignment]
     """Tells how much of a user's messages still waits, to be watched by whoever waits for it."""
@@ -116,6 +134,21 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores many messages of one user, all or none, in one transaction and in the given order.
 
         Idempotent by request_id, as Ingest is. Fails with SESSION_CLOSED if one of the sessions was closed.
+        """
+
+    @_abc_1.abstractmethod
+    def IngestStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_ingest_service_pb2.IngestStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ingest_service_pb2.IngestStreamResponse], _abc.AsyncIterator[_ingest_service_pb2.IngestStreamResponse]]:
+        """Stores messages as they come, and acknowledges each, in their order, as soon as it is committed.
+
+        What has arrived is committed together, in one transaction for each run of messages of one user; nothing waits for
+        company. A stream that is ahead of the commits by some hundred messages is held back. A message that cannot be stored
+        ends the stream with its error, whose metadata have its "index" in the stream, from 0: all before it are stored and
+        acknowledged, it and those behind it are not stored. A stream that broke is repeated from the first message that was
+        not acknowledged, with the same request_ids. Not over REST.
         """
 
     @_abc_1.abstractmethod

@@ -32,7 +32,7 @@ from mnema.v1 import types_pb2 as mnema_dot_v1_dot_types__pb2
 from mnema.v1 import vector_service_pb2 as mnema_dot_v1_dot_vector__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmnema/v1/recall_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cmnema/v1/graph_service.proto\x1a\x14mnema/v1/types.proto\x1a\x1dmnema/v1/vector_service.proto\"\xd2\x03\n\rRecallRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05query\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05limit\x18\x03 \x01(\x05\x12-\n\ndecay_rate\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x15include_conversations\x18\x05 \x01(\x08\x12*\n\x0cmemory_types\x18\x06 \x03(\x0e\x32\x14.mnema.v1.MemoryType\x12\x31\n\rcreated_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65vent_after\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65vent_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fquery_embedding\x18\x0c \x03(\x02\"\xd1\x02\n\x0eRecallResponse\x12.\n\x0evector_results\x18\x01 \x03(\x0b\x32\x16.mnema.v1.ScoredMemory\x12\x35\n\x14\x63onversation_results\x18\x02 \x03(\x0b\x32\x17.mnema.v1.ScoredMessage\x12*\n\rgraph_results\x18\x03 \x03(\x0b\x32\x13.mnema.v1.GraphFact\x12\x15\n\rgraph_context\x18\x04 \x03(\t\x12-\n\x0cuser_profile\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12&\n\x06merged\x18\x06 \x03(\x0b\x32\x16.mnema.v1.MergedResult\x12\x10\n\x08\x64\x65graded\x18\x07 \x01(\x08\x12,\n\rdegraded_arms\x18\x08 \x03(\x0b\x32\x15.mnema.v1.DegradedArm\"h\n\x0cScoredMemory\x12 \n\x06memory\x18\x01 \x01(\x0b\x32\x10.mnema.v1.Memory\x12\r\n\x05score\x18\x02 \x01(\x01\x12\'\n\x07\x66\x61\x63tors\x18\x03 \x01(\x0b\x32\x16.mnema.v1.ScoreFactors\"k\n\rScoredMessage\x12\"\n\x07message\x18\x01 \x01(\x0b\x32\x11.mnema.v1.Message\x12\r\n\x05score\x18\x02 \x01(\x01\x12\'\n\x07\x66\x61\x63tors\x18\x03 \x01(\x0b\x32\x16.mnema.v1.ScoreFactors\"p\n\x0cScoreFactors\x12&\n\trelevance\x18\x01 \x01(\x0b\x32\x13.mnema.v1.Relevance\x12\x0f\n\x07recency\x18\x02 \x01(\x01\x12\x12\n\nimportance\x18\x03 \x01(\x01\x12\x13\n\x0bgraph_boost\x18\x04 \x01(\x01\"\xd5\x01\n\x0cMergedResult\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\t\x12&\n\x06source\x18\x02 \x01(\x0e\x32\x16.mnema.v1.ResultSource\x12\r\n\x05score\x18\x03 \x01(\x01\x12\n\n\x02id\x18\x04 \x01(\t\x12\x1a\n\x12source_message_ids\x18\x05 \x03(\t\x12,\n\x08\x65vent_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x07\x66\x61\x63tors\x18\x07 \x01(\x0b\x32\x16.mnema.v1.ScoreFactors\"*\n\x0b\x44\x65gradedArm\x12\x0b\n\x03\x61rm\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t*\x80\x01\n\x0cResultSource\x12\x1d\n\x19RESULT_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14RESULT_SOURCE_VECTOR\x10\x01\x12\x17\n\x13RESULT_SOURCE_GRAPH\x10\x02\x12\x1e\n\x1aRESULT_SOURCE_CONVERSATION\x10\x03\x32\x63\n\rRecallService\x12R\n\x06Recall\x12\x17.mnema.v1.RecallRequest\x1a\x18.mnema.v1.RecallResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/recall:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmnema/v1/recall_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cmnema/v1/graph_service.proto\x1a\x14mnema/v1/types.proto\x1a\x1dmnema/v1/vector_service.proto\"\xcd\x04\n\rRecallRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05query\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05limit\x18\x03 \x01(\x05\x12-\n\ndecay_rate\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x15include_conversations\x18\x05 \x01(\x08\x12*\n\x0cmemory_types\x18\x06 \x03(\x0e\x32\x14.mnema.v1.MemoryType\x12\x31\n\rcreated_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65vent_after\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65vent_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fquery_embedding\x18\x0c \x03(\x02\x12\x17\n\x0franking_profile\x18\r \x01(\t\x12\x11\n\ttime_zone\x18\x0e \x01(\t\x12,\n\x08\x61sked_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xplain\x18\x10 \x01(\x08\x12\x0e\n\x06rerank\x18\x11 \x01(\x08\"\xfc\x02\n\x0eRecallResponse\x12.\n\x0evector_results\x18\x01 \x03(\x0b\x32\x16.mnema.v1.ScoredMemory\x12\x35\n\x14\x63onversation_results\x18\x02 \x03(\x0b\x32\x17.mnema.v1.ScoredMessage\x12*\n\rgraph_results\x18\x03 \x03(\x0b\x32\x13.mnema.v1.GraphFact\x12\x15\n\rgraph_context\x18\x04 \x03(\t\x12-\n\x0cuser_profile\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12&\n\x06merged\x18\x06 \x03(\x0b\x32\x16.mnema.v1.MergedResult\x12\x10\n\x08\x64\x65graded\x18\x07 \x01(\x08\x12,\n\rdegraded_arms\x18\x08 \x03(\x0b\x32\x15.mnema.v1.DegradedArm\x12)\n\x07profile\x18\t \x01(\x0b\x32\x18.mnema.v1.RankingProfile\"\x8c\x01\n\x0cScoredMemory\x12 \n\x06memory\x18\x01 \x01(\x0b\x32\x10.mnema.v1.Memory\x12\r\n\x05score\x18\x02 \x01(\x01\x12\'\n\x07\x66\x61\x63tors\x18\x03 \x01(\x0b\x32\x16.mnema.v1.ScoreFactors\x12\"\n\x07passage\x18\x04 \x01(\x0b\x32\x11.mnema.v1.Passage\"\x8f\x01\n\rScoredMessage\x12\"\n\x07message\x18\x01 \x01(\x0b\x32\x11.mnema.v1.Message\x12\r\n\x05score\x18\x02 \x01(\x01\x12\'\n\x07\x66\x61\x63tors\x18\x03 \x01(\x0b\x32\x16.mnema.v1.ScoreFactors\x12\"\n\x07passage\x18\x04 \x01(\x0b\x32\x11.mnema.v1.Passage\"p\n\x0cScoreFactors\x12&\n\trelevance\x18\x01 \x01(\x0b\x32\x13.mnema.v1.Relevance\x12\x0f\n\x07recency\x18\x02 \x01(\x01\x12\x12\n\nimportance\x18\x03 \x01(\x01\x12\x13\n\x0bgraph_boost\x18\x04 \x01(\x01\"\x8d\x02\n\x0cMergedResult\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\t\x12&\n\x06source\x18\x02 \x01(\x0e\x32\x16.mnema.v1.ResultSource\x12\r\n\x05score\x18\x03 \x01(\x01\x12\n\n\x02id\x18\x04 \x01(\t\x12\x1a\n\x12source_message_ids\x18\x05 \x03(\t\x12,\n\x08\x65vent_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x07\x66\x61\x63tors\x18\x07 \x01(\x0b\x32\x16.mnema.v1.ScoreFactors\x12\"\n\x07passage\x18\x08 \x01(\x0b\x32\x11.mnema.v1.Passage\x12\x12\n\nmemory_ids\x18\t \x03(\t\"*\n\x0b\x44\x65gradedArm\x12\x0b\n\x03\x61rm\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t*\x80\x01\n\x0cResultSource\x12\x1d\n\x19RESULT_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14RESULT_SOURCE_VECTOR\x10\x01\x12\x17\n\x13RESULT_SOURCE_GRAPH\x10\x02\x12\x1e\n\x1aRESULT_SOURCE_CONVERSATION\x10\x03\x32\x63\n\rRecallService\x12R\n\x06Recall\x12\x17.mnema.v1.RecallRequest\x1a\x18.mnema.v1.RecallResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/recall:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,22 +45,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECALLREQUEST'].fields_by_name['query']._serialized_options = b'\342A\001\002'
   _globals['_RECALLSERVICE'].methods_by_name['Recall']._loaded_options = None
   _globals['_RECALLSERVICE'].methods_by_name['Recall']._serialized_options = b'\202\323\344\223\002\017\"\n/v1/recall:\001*'
-  _globals['_RESULTSOURCE']._serialized_start=1683
-  _globals['_RESULTSOURCE']._serialized_end=1811
+  _globals['_RESULTSOURCE']._serialized_start=1979
+  _globals['_RESULTSOURCE']._serialized_end=2107
   _globals['_RECALLREQUEST']._serialized_start=285
-  _globals['_RECALLREQUEST']._serialized_end=751
-  _globals['_RECALLRESPONSE']._serialized_start=754
-  _globals['_RECALLRESPONSE']._serialized_end=1091
-  _globals['_SCOREDMEMORY']._serialized_start=1093
-  _globals['_SCOREDMEMORY']._serialized_end=1197
-  _globals['_SCOREDMESSAGE']._serialized_start=1199
-  _globals['_SCOREDMESSAGE']._serialized_end=1306
-  _globals['_SCOREFACTORS']._serialized_start=1308
-  _globals['_SCOREFACTORS']._serialized_end=1420
-  _globals['_MERGEDRESULT']._serialized_start=1423
-  _globals['_MERGEDRESULT']._serialized_end=1636
-  _globals['_DEGRADEDARM']._serialized_start=1638
-  _globals['_DEGRADEDARM']._serialized_end=1680
-  _globals['_RECALLSERVICE']._serialized_start=1813
-  _globals['_RECALLSERVICE']._serialized_end=1912
+  _globals['_RECALLREQUEST']._serialized_end=874
+  _globals['_RECALLRESPONSE']._serialized_start=877
+  _globals['_RECALLRESPONSE']._serialized_end=1257
+  _globals['_SCOREDMEMORY']._serialized_start=1260
+  _globals['_SCOREDMEMORY']._serialized_end=1400
+  _globals['_SCOREDMESSAGE']._serialized_start=1403
+  _globals['_SCOREDMESSAGE']._serialized_end=1546
+  _globals['_SCOREFACTORS']._serialized_start=1548
+  _globals['_SCOREFACTORS']._serialized_end=1660
+  _globals['_MERGEDRESULT']._serialized_start=1663
+  _globals['_MERGEDRESULT']._serialized_end=1932
+  _globals['_DEGRADEDARM']._serialized_start=1934
+  _globals['_DEGRADEDARM']._serialized_end=1976
+  _globals['_RECALLSERVICE']._serialized_start=2109
+  _globals['_RECALLSERVICE']._serialized_end=2208
 # @@protoc_insertion_point(module_scope)

@@ -71,6 +71,11 @@ class RecallRequest(_message.Message):
     EVENT_BEFORE_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     QUERY_EMBEDDING_FIELD_NUMBER: _builtins.int
+    RANKING_PROFILE_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    ASKED_AT_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
+    RERANK_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user whose memory is asked."""
     query: _builtins.str
@@ -79,6 +84,20 @@ class RecallRequest(_message.Message):
     """How many at most, of each source and of the merged list: 1 to 200. Default: 20."""
     include_conversations: _builtins.bool
     """Also searches the messages as they were said. Default: false."""
+    ranking_profile: _builtins.str
+    """The ranking profile that says how signals and factors become a score: a built-in one ("default", "neuromem") or one
+    of the tenant's. Default: "default".
+    """
+    time_zone: _builtins.str
+    """The time zone of who asks, as IANA names it ("Europe/Berlin"): decides which day "yesterday" in the query is.
+    Default: UTC.
+    """
+    explain: _builtins.bool
+    """Names each signal's share in each score. Default: false."""
+    rerank: _builtins.bool
+    """Has the best hits judged again by the server's reranking model, before the factors count. Without one, or if it
+    fails, the answer comes without it and says so in `degraded_arms`. Default: false.
+    """
     @_builtins.property
     def decay_rate(self) -> _duration_pb2.Duration:
         """How fast memories fade: the time after which a calm one counts 1/e. Default: 30 days."""
@@ -111,6 +130,10 @@ class RecallRequest(_message.Message):
     def query_embedding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The query's embedding if the caller has it. Default: made from the query."""
 
+    @_builtins.property
+    def asked_at(self) -> _timestamp_pb2.Timestamp:
+        """The moment that relative dates in the query ("last May") count from. Default: as_of, else now."""
+
     def __init__(
         self,
         *,
@@ -126,10 +149,15 @@ class RecallRequest(_message.Message):
         event_before: _timestamp_pb2.Timestamp | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         query_embedding: _abc.Iterable[_builtins.float] | None = ...,
+        ranking_profile: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+        asked_at: _timestamp_pb2.Timestamp | None = ...,
+        explain: _builtins.bool = ...,
+        rerank: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_after", b"created_after", "created_before", b"created_before", "decay_rate", b"decay_rate", "event_after", b"event_after", "event_before", b"event_before"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "asked_at", b"asked_at", "created_after", b"created_after", "created_before", b"created_before", "decay_rate", b"decay_rate", "event_after", b"event_after", "event_before", b"event_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_after", b"created_after", "created_before", b"created_before", "decay_rate", b"decay_rate", "event_after", b"event_after", "event_before", b"event_before", "include_conversations", b"include_conversations", "limit", b"limit", "memory_types", b"memory_types", "query", b"query", "query_embedding", b"query_embedding", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "asked_at", b"asked_at", "created_after", b"created_after", "created_before", b"created_before", "decay_rate", b"decay_rate", "event_after", b"event_after", "event_before", b"event_before", "explain", b"explain", "include_conversations", b"include_conversations", "limit", b"limit", "memory_types", b"memory_types", "query", b"query", "query_embedding", b"query_embedding", "ranking_profile", b"ranking_profile", "rerank", b"rerank", "time_zone", b"time_zone", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -149,6 +177,7 @@ class RecallResponse(_message.Message):
     MERGED_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     DEGRADED_ARMS_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     degraded: _builtins.bool
     """True if a part is missing from the answer."""
     @_builtins.property
@@ -173,11 +202,17 @@ class RecallResponse(_message.Message):
 
     @_builtins.property
     def merged(self) -> _containers.RepeatedCompositeFieldContainer[Global___MergedResult]:
-        """All sources in one list, the best first."""
+        """All sources in one list, the best first. What says the same takes one place, with the better one's content and score:
+        a message joins a better memory that rests on it, and a memory joins the messages it rests on if they are all better.
+        """
 
     @_builtins.property
     def degraded_arms(self) -> _containers.RepeatedCompositeFieldContainer[Global___DegradedArm]:
         """The missing parts, and why."""
+
+    @_builtins.property
+    def profile(self) -> _vector_service_pb2.RankingProfile:
+        """The ranking profile that was applied; unset if memories could not be searched."""
 
     def __init__(
         self,
@@ -190,10 +225,11 @@ class RecallResponse(_message.Message):
         merged: _abc.Iterable[Global___MergedResult] | None = ...,
         degraded: _builtins.bool = ...,
         degraded_arms: _abc.Iterable[Global___DegradedArm] | None = ...,
+        profile: _vector_service_pb2.RankingProfile | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["user_profile", b"user_profile"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile", "user_profile", b"user_profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_results", b"conversation_results", "degraded", b"degraded", "degraded_arms", b"degraded_arms", "graph_context", b"graph_context", "graph_results", b"graph_results", "merged", b"merged", "user_profile", b"user_profile", "vector_results", b"vector_results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_results", b"conversation_results", "degraded", b"degraded", "degraded_arms", b"degraded_arms", "graph_context", b"graph_context", "graph_results", b"graph_results", "merged", b"merged", "profile", b"profile", "user_profile", b"user_profile", "vector_results", b"vector_results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -208,8 +244,9 @@ class ScoredMemory(_message.Message):
     MEMORY_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     FACTORS_FIELD_NUMBER: _builtins.int
+    PASSAGE_FIELD_NUMBER: _builtins.int
     score: _builtins.float
-    """The product of the factors: 0 to 2, comparable within one answer."""
+    """What it counts, from the factors: about 0 to 2, comparable within one answer."""
     @_builtins.property
     def memory(self) -> _types_pb2.Memory:
         """The memory."""
@@ -218,16 +255,21 @@ class ScoredMemory(_message.Message):
     def factors(self) -> Global___ScoreFactors:
         """The factors."""
 
+    @_builtins.property
+    def passage(self) -> _vector_service_pb2.Passage:
+        """The passage that fits best, if the content is so long that it is searched by passages. Unset for others."""
+
     def __init__(
         self,
         *,
         memory: _types_pb2.Memory | None = ...,
         score: _builtins.float = ...,
         factors: Global___ScoreFactors | None = ...,
+        passage: _vector_service_pb2.Passage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["factors", b"factors", "memory", b"memory"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["factors", b"factors", "memory", b"memory", "passage", b"passage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["factors", b"factors", "memory", b"memory", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["factors", b"factors", "memory", b"memory", "passage", b"passage", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -242,15 +284,20 @@ class ScoredMessage(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     FACTORS_FIELD_NUMBER: _builtins.int
+    PASSAGE_FIELD_NUMBER: _builtins.int
     score: _builtins.float
-    """The product of the factors: 0 to 2, comparable within one answer."""
+    """What it counts, from the factors: about 0 to 2, comparable within one answer."""
     @_builtins.property
     def message(self) -> _types_pb2.Message:
-        """The message."""
+        """The message. If it is longer than 16,384 characters its content here is the passage alone; GetMessage has it all."""
 
     @_builtins.property
     def factors(self) -> Global___ScoreFactors:
         """The factors."""
+
+    @_builtins.property
+    def passage(self) -> _vector_service_pb2.Passage:
+        """The passage that fits best, if the content is so long that it is searched by passages. Unset for others."""
 
     def __init__(
         self,
@@ -258,10 +305,11 @@ class ScoredMessage(_message.Message):
         message: _types_pb2.Message | None = ...,
         score: _builtins.float = ...,
         factors: Global___ScoreFactors | None = ...,
+        passage: _vector_service_pb2.Passage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["factors", b"factors", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["factors", b"factors", "message", b"message", "passage", b"passage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["factors", b"factors", "message", b"message", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["factors", b"factors", "message", b"message", "passage", b"passage", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -269,7 +317,9 @@ Global___ScoredMessage: _TypeAlias = ScoredMessage  # noqa: Y015
 
 @_typing.final
 class ScoreFactors(_message.Message):
-    """What a score is made of: score = rrf × recency × importance × graph_boost."""
+    """What a score is made of: score = relevance.score × Π (1 − strength + strength × factor), over recency, importance and
+    graph_boost, with the strengths of the answer's profile. With "neuromem" that is rrf × recency × importance × graph_boost.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -288,7 +338,7 @@ class ScoreFactors(_message.Message):
     """
     @_builtins.property
     def relevance(self) -> _vector_service_pb2.Relevance:
-        """How well it fits by words and by meaning; relevance.rrf is the first factor."""
+        """How well it fits."""
 
     def __init__(
         self,
@@ -319,6 +369,8 @@ class MergedResult(_message.Message):
     SOURCE_MESSAGE_IDS_FIELD_NUMBER: _builtins.int
     EVENT_AT_FIELD_NUMBER: _builtins.int
     FACTORS_FIELD_NUMBER: _builtins.int
+    PASSAGE_FIELD_NUMBER: _builtins.int
+    MEMORY_IDS_FIELD_NUMBER: _builtins.int
     content: _builtins.str
     """What to put into a prompt."""
     source: Global___ResultSource.ValueType
@@ -329,7 +381,7 @@ class MergedResult(_message.Message):
     """The id of the memory, edge or message, as `source` says."""
     @_builtins.property
     def source_message_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The messages it rests on."""
+        """The messages it rests on, those that joined it among them."""
 
     @_builtins.property
     def event_at(self) -> _timestamp_pb2.Timestamp:
@@ -341,6 +393,14 @@ class MergedResult(_message.Message):
         the share of the query's words that the fact holds in its names, its relation or its statement.
         """
 
+    @_builtins.property
+    def passage(self) -> _vector_service_pb2.Passage:
+        """The passage that fits best, if the content is so long that it is searched by passages. Unset for others."""
+
+    @_builtins.property
+    def memory_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The memories that joined a message."""
+
     def __init__(
         self,
         *,
@@ -351,10 +411,12 @@ class MergedResult(_message.Message):
         source_message_ids: _abc.Iterable[_builtins.str] | None = ...,
         event_at: _timestamp_pb2.Timestamp | None = ...,
         factors: Global___ScoreFactors | None = ...,
+        passage: _vector_service_pb2.Passage | None = ...,
+        memory_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event_at", b"event_at", "factors", b"factors"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event_at", b"event_at", "factors", b"factors", "passage", b"passage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "event_at", b"event_at", "factors", b"factors", "id", b"id", "score", b"score", "source", b"source", "source_message_ids", b"source_message_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "event_at", b"event_at", "factors", b"factors", "id", b"id", "memory_ids", b"memory_ids", "passage", b"passage", "score", b"score", "source", b"source", "source_message_ids", b"source_message_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -369,7 +431,7 @@ class DegradedArm(_message.Message):
     ARM_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     arm: _builtins.str
-    """Which: "vector", "embedding", "graph", "profile"."""
+    """Which: "vector", "embedding", "rerank", "graph", "profile"."""
     reason: _builtins.str
     """Why, in words."""
     def __init__(

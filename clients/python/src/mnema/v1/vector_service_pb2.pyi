@@ -49,6 +49,30 @@ ITEM_KIND_CHUNK: ItemKind.ValueType  # 3
 """A chunk of a file."""
 Global___ItemKind: _TypeAlias = ItemKind  # noqa: Y015
 
+class _Fusion:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FusionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Fusion.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUSION_UNSPECIFIED: _Fusion.ValueType  # 0
+    """FUSION_SIGNALS where a profile is stored; never returned."""
+    FUSION_SIGNALS: _Fusion.ValueType  # 1
+    """The weighted sum of signals."""
+    FUSION_RECIPROCAL_RANKS: _Fusion.ValueType  # 2
+    """The ranks by words and by meaning, fused: Relevance.rrf. Signals have no weight."""
+
+class Fusion(_Fusion, metaclass=_FusionEnumTypeWrapper):
+    """Says how the score of a hit is made of what is known of it."""
+
+FUSION_UNSPECIFIED: Fusion.ValueType  # 0
+"""FUSION_SIGNALS where a profile is stored; never returned."""
+FUSION_SIGNALS: Fusion.ValueType  # 1
+"""The weighted sum of signals."""
+FUSION_RECIPROCAL_RANKS: Fusion.ValueType  # 2
+"""The ranks by words and by meaning, fused: Relevance.rrf. Signals have no weight."""
+Global___Fusion: _TypeAlias = Fusion  # noqa: Y015
+
 @_typing.final
 class EmbedRequest(_message.Message):
     """Asks for embeddings."""
@@ -150,6 +174,11 @@ class SearchRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     FILE_TYPES_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
+    RANKING_PROFILE_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    ASKED_AT_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
+    RERANK_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user whose memory is searched."""
     query: _builtins.str
@@ -158,6 +187,20 @@ class SearchRequest(_message.Message):
     """How many at most: 1 to 200. Default: 20."""
     category: _builtins.str
     """Of chunks, only those of files of this category. Default: all."""
+    ranking_profile: _builtins.str
+    """The ranking profile that says how signals become a score: a built-in one ("default", "neuromem") or one of the
+    tenant's. Default: "default".
+    """
+    time_zone: _builtins.str
+    """The time zone of who asks, as IANA names it ("Europe/Berlin"): decides which day "yesterday" in the query is.
+    Default: UTC.
+    """
+    explain: _builtins.bool
+    """Names each signal's share in each hit's score. Default: false."""
+    rerank: _builtins.bool
+    """Has the best hits judged again by the server's reranking model. Without one, or if it fails, the answer comes in the
+    profile's order and says so in `degraded_reason`. Default: false.
+    """
     @_builtins.property
     def query_embedding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The query's embedding if the caller has it: of the server's dimension, any length but zero. Default: made from the query."""
@@ -194,6 +237,10 @@ class SearchRequest(_message.Message):
     def file_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Of chunks, only those of files of these types ("pdf", "md", …). Default: all."""
 
+    @_builtins.property
+    def asked_at(self) -> _timestamp_pb2.Timestamp:
+        """The moment that relative dates in the query ("last May") count from. Default: as_of, else now."""
+
     def __init__(
         self,
         *,
@@ -210,10 +257,15 @@ class SearchRequest(_message.Message):
         as_of: _timestamp_pb2.Timestamp | None = ...,
         file_types: _abc.Iterable[_builtins.str] | None = ...,
         category: _builtins.str = ...,
+        ranking_profile: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+        asked_at: _timestamp_pb2.Timestamp | None = ...,
+        explain: _builtins.bool = ...,
+        rerank: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_after", b"created_after", "created_before", b"created_before", "event_after", b"event_after", "event_before", b"event_before"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "asked_at", b"asked_at", "created_after", b"created_after", "created_before", b"created_before", "event_after", b"event_after", "event_before", b"event_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "event_after", b"event_after", "event_before", b"event_before", "file_types", b"file_types", "kinds", b"kinds", "limit", b"limit", "memory_types", b"memory_types", "query", b"query", "query_embedding", b"query_embedding", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "asked_at", b"asked_at", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "event_after", b"event_after", "event_before", b"event_before", "explain", b"explain", "file_types", b"file_types", "kinds", b"kinds", "limit", b"limit", "memory_types", b"memory_types", "query", b"query", "query_embedding", b"query_embedding", "ranking_profile", b"ranking_profile", "rerank", b"rerank", "time_zone", b"time_zone", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -228,13 +280,23 @@ class SearchResponse(_message.Message):
     HITS_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     DEGRADED_REASON_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    DEGRADED_PARTS_FIELD_NUMBER: _builtins.int
     degraded: _builtins.bool
-    """True if meaning could not be searched, only words (or the other way round)."""
+    """True if meaning could not be searched, only words (or the other way round), or if `rerank` could not be done."""
     degraded_reason: _builtins.str
     """Why, if so."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchHit]:
         """What was found, the best first."""
+
+    @_builtins.property
+    def profile(self) -> Global___RankingProfile:
+        """The ranking profile that was applied. What its weights became for this collection is in the hits' `signals`."""
+
+    @_builtins.property
+    def degraded_parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What could not be done: "embedding" (words alone were searched), "rerank"."""
 
     def __init__(
         self,
@@ -242,10 +304,12 @@ class SearchResponse(_message.Message):
         hits: _abc.Iterable[Global___SearchHit] | None = ...,
         degraded: _builtins.bool = ...,
         degraded_reason: _builtins.str = ...,
+        profile: Global___RankingProfile | None = ...,
+        degraded_parts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "degraded_reason", b"degraded_reason", "hits", b"hits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "degraded_parts", b"degraded_parts", "degraded_reason", b"degraded_reason", "hits", b"hits", "profile", b"profile"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -261,13 +325,14 @@ class SearchHit(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
     RELEVANCE_FIELD_NUMBER: _builtins.int
+    PASSAGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def memory(self) -> _types_pb2.Memory:
         """A memory."""
 
     @_builtins.property
     def message(self) -> _types_pb2.Message:
-        """A message."""
+        """A message. If it is longer than 16,384 characters its content here is the passage alone; GetMessage has it all."""
 
     @_builtins.property
     def chunk(self) -> Global___Chunk:
@@ -275,7 +340,11 @@ class SearchHit(_message.Message):
 
     @_builtins.property
     def relevance(self) -> Global___Relevance:
-        """How well it fits, by words and by meaning."""
+        """How well it fits."""
+
+    @_builtins.property
+    def passage(self) -> Global___Passage:
+        """The passage that fits best, if the item is so long that it is searched by passages. Unset for others."""
 
     def __init__(
         self,
@@ -284,16 +353,51 @@ class SearchHit(_message.Message):
         message: _types_pb2.Message | None = ...,
         chunk: Global___Chunk | None = ...,
         relevance: Global___Relevance | None = ...,
+        passage: Global___Passage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "item", b"item", "memory", b"memory", "message", b"message", "relevance", b"relevance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "item", b"item", "memory", b"memory", "message", b"message", "passage", b"passage", "relevance", b"relevance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "item", b"item", "memory", b"memory", "message", b"message", "relevance", b"relevance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "item", b"item", "memory", b"memory", "message", b"message", "passage", b"passage", "relevance", b"relevance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["memory", "message", "chunk"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
 Global___SearchHit: _TypeAlias = SearchHit  # noqa: Y015
+
+@_typing.final
+class Passage(_message.Message):
+    """A part of a long text, as it is searched: some sentences, at most 900 characters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    START_OFFSET_FIELD_NUMBER: _builtins.int
+    END_OFFSET_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    content: _builtins.str
+    """Its text."""
+    start_offset: _builtins.int
+    """Where it begins in the whole text, in characters."""
+    end_offset: _builtins.int
+    """Where it ends, in characters; exclusive."""
+    position: _builtins.int
+    """Its place among the passages of the text: 0, 1, 2, …"""
+    def __init__(
+        self,
+        *,
+        content: _builtins.str = ...,
+        start_offset: _builtins.int = ...,
+        end_offset: _builtins.int = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "end_offset", b"end_offset", "position", b"position", "start_offset", b"start_offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Passage: _TypeAlias = Passage  # noqa: Y015
 
 @_typing.final
 class Relevance(_message.Message):
@@ -306,6 +410,9 @@ class Relevance(_message.Message):
     BM25_FIELD_NUMBER: _builtins.int
     BM25_RANK_FIELD_NUMBER: _builtins.int
     RRF_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    SIGNALS_FIELD_NUMBER: _builtins.int
+    RERANK_SCORE_FIELD_NUMBER: _builtins.int
     vector_similarity: _builtins.float
     """Cosine of query and item: −1 to 1. Unset: found by words alone."""
     vector_rank: _builtins.int
@@ -318,6 +425,17 @@ class Relevance(_message.Message):
     """The two ranks fused: 1/(1 + vector_rank) + 1/(1 + bm25_rank), a missing rank adding nothing; 0 to 1.
     Source: Cormack, Clarke and Büttcher 2009, "Reciprocal rank fusion outperforms Condorcet".
     """
+    score: _builtins.float
+    """What the hits are sorted by: max(0, the sum of the signals' shares), about 0 to 1; with FUSION_RECIPROCAL_RANKS it is
+    rrf. Among reranked hits these scores change hands: the best by rerank_score has the best of them, and so on.
+    Comparable within one answer only.
+    """
+    rerank_score: _builtins.float
+    """What the reranking model says; the higher, the better, on that model's own scale. Unset: was not asked for this hit."""
+    @_builtins.property
+    def signals(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignalShare]:
+        """What each signal of the profile added; empty unless `explain` was asked for, and with FUSION_RECIPROCAL_RANKS."""
+
     def __init__(
         self,
         *,
@@ -326,15 +444,20 @@ class Relevance(_message.Message):
         bm25: _builtins.float | None = ...,
         bm25_rank: _builtins.int | None = ...,
         rrf: _builtins.float = ...,
+        score: _builtins.float = ...,
+        signals: _abc.Iterable[Global___SignalShare] | None = ...,
+        rerank_score: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bm25", b"_bm25", "_bm25_rank", b"_bm25_rank", "_vector_rank", b"_vector_rank", "_vector_similarity", b"_vector_similarity", "bm25", b"bm25", "bm25_rank", b"bm25_rank", "vector_rank", b"vector_rank", "vector_similarity", b"vector_similarity"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bm25", b"_bm25", "_bm25_rank", b"_bm25_rank", "_rerank_score", b"_rerank_score", "_vector_rank", b"_vector_rank", "_vector_similarity", b"_vector_similarity", "bm25", b"bm25", "bm25_rank", b"bm25_rank", "rerank_score", b"rerank_score", "vector_rank", b"vector_rank", "vector_similarity", b"vector_similarity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bm25", b"_bm25", "_bm25_rank", b"_bm25_rank", "_vector_rank", b"_vector_rank", "_vector_similarity", b"_vector_similarity", "bm25", b"bm25", "bm25_rank", b"bm25_rank", "rrf", b"rrf", "vector_rank", b"vector_rank", "vector_similarity", b"vector_similarity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bm25", b"_bm25", "_bm25_rank", b"_bm25_rank", "_rerank_score", b"_rerank_score", "_vector_rank", b"_vector_rank", "_vector_similarity", b"_vector_similarity", "bm25", b"bm25", "bm25_rank", b"bm25_rank", "rerank_score", b"rerank_score", "rrf", b"rrf", "score", b"score", "signals", b"signals", "vector_rank", b"vector_rank", "vector_similarity", b"vector_similarity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bm25: _TypeAlias = _typing.Literal["bm25"]  # noqa: Y015
     _WhichOneofArgType__bm25: _TypeAlias = _typing.Literal["_bm25", b"_bm25"]  # noqa: Y015
     _WhichOneofReturnType__bm25_rank: _TypeAlias = _typing.Literal["bm25_rank"]  # noqa: Y015
     _WhichOneofArgType__bm25_rank: _TypeAlias = _typing.Literal["_bm25_rank", b"_bm25_rank"]  # noqa: Y015
+    _WhichOneofReturnType__rerank_score: _TypeAlias = _typing.Literal["rerank_score"]  # noqa: Y015
+    _WhichOneofArgType__rerank_score: _TypeAlias = _typing.Literal["_rerank_score", b"_rerank_score"]  # noqa: Y015
     _WhichOneofReturnType__vector_rank: _TypeAlias = _typing.Literal["vector_rank"]  # noqa: Y015
     _WhichOneofArgType__vector_rank: _TypeAlias = _typing.Literal["_vector_rank", b"_vector_rank"]  # noqa: Y015
     _WhichOneofReturnType__vector_similarity: _TypeAlias = _typing.Literal["vector_similarity"]  # noqa: Y015
@@ -344,11 +467,361 @@ class Relevance(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bm25_rank) -> _WhichOneofReturnType__bm25_rank | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rerank_score) -> _WhichOneofReturnType__rerank_score | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__vector_rank) -> _WhichOneofReturnType__vector_rank | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__vector_similarity) -> _WhichOneofReturnType__vector_similarity | None: ...
 
 Global___Relevance: _TypeAlias = Relevance  # noqa: Y015
+
+@_typing.final
+class SignalShare(_message.Message):
+    """What one signal added to a score: share = value × weight."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The signal's name."""
+    value: _builtins.float
+    """What it says of the hit, mostly 0 to 1."""
+    weight: _builtins.float
+    """Its weight in this collection."""
+    share: _builtins.float
+    """What it added; may be below 0."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.float = ...,
+        weight: _builtins.float = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "share", b"share", "value", b"value", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignalShare: _TypeAlias = SignalShare  # noqa: Y015
+
+@_typing.final
+class RankingProfile(_message.Message):
+    """A named way to rank."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SignalsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___SignalWeight: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___SignalWeight | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SIGNALS_FIELD_NUMBER: _builtins.int
+    FACTORS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    FUSION_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    BUILT_IN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name: a small letter, then up to 62 small letters, digits, "_" and "-"."""
+    description: _builtins.str
+    """What it is for, in words: at most 1,024 characters."""
+    fusion: Global___Fusion.ValueType
+    """How signals become a score. Default: FUSION_SIGNALS."""
+    built_in: _builtins.bool
+    """True if it comes with the server and can't be changed. Ignored where a profile is stored."""
+    @_builtins.property
+    def signals(self) -> _containers.MessageMap[_builtins.str, Global___SignalWeight]:
+        """The weights by the names of signals; a signal that is not named has none. Required for FUSION_SIGNALS, refused for
+        FUSION_RECIPROCAL_RANKS. A name that is no signal's is answered with the names of all signals.
+        """
+
+    @_builtins.property
+    def factors(self) -> Global___FactorStrengths:
+        """How much else counts when memories are recalled. Default: nothing."""
+
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was stored; unset for built-in ones. Ignored where a profile is stored."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        signals: _abc.Mapping[_builtins.str, Global___SignalWeight] | None = ...,
+        factors: Global___FactorStrengths | None = ...,
+        description: _builtins.str = ...,
+        fusion: Global___Fusion.ValueType = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+        built_in: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["factors", b"factors", "updated_at", b"updated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["built_in", b"built_in", "description", b"description", "factors", b"factors", "fusion", b"fusion", "name", b"name", "signals", b"signals", "updated_at", b"updated_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RankingProfile: _TypeAlias = RankingProfile  # noqa: Y015
+
+@_typing.final
+class SignalWeight(_message.Message):
+    """What a signal counts: between collections of short things (chat) and of long ones (documents) the weight goes over
+    from one to the other in a straight line, by the mean length of what is searched. Each −100 to 100.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHORT_FIELD_NUMBER: _builtins.int
+    LONG_FIELD_NUMBER: _builtins.int
+    short: _builtins.float
+    """Its weight where things are short."""
+    long: _builtins.float
+    """Its weight where things are long."""
+    def __init__(
+        self,
+        *,
+        short: _builtins.float = ...,
+        long: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["long", b"long", "short", b"short"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignalWeight: _TypeAlias = SignalWeight  # noqa: Y015
+
+@_typing.final
+class FactorStrengths(_message.Message):
+    """How much the factors of a recall count, each 0 (not at all) to 1 (in full):
+    score = relevance.score × Π (1 − strength + strength × factor). They change Recall's scores, not Search's.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECENCY_FIELD_NUMBER: _builtins.int
+    IMPORTANCE_FIELD_NUMBER: _builtins.int
+    GRAPH_BOOST_FIELD_NUMBER: _builtins.int
+    recency: _builtins.float
+    """Of ScoreFactors.recency."""
+    importance: _builtins.float
+    """Of ScoreFactors.importance."""
+    graph_boost: _builtins.float
+    """Of ScoreFactors.graph_boost."""
+    def __init__(
+        self,
+        *,
+        recency: _builtins.float = ...,
+        importance: _builtins.float = ...,
+        graph_boost: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["graph_boost", b"graph_boost", "importance", b"importance", "recency", b"recency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FactorStrengths: _TypeAlias = FactorStrengths  # noqa: Y015
+
+@_typing.final
+class ListRankingProfilesRequest(_message.Message):
+    """Asks for the ranking profiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRankingProfilesRequest: _TypeAlias = ListRankingProfilesRequest  # noqa: Y015
+
+@_typing.final
+class ListRankingProfilesResponse(_message.Message):
+    """Answers with the ranking profiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profiles(self) -> _containers.RepeatedCompositeFieldContainer[Global___RankingProfile]:
+        """The profiles."""
+
+    def __init__(
+        self,
+        *,
+        profiles: _abc.Iterable[Global___RankingProfile] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profiles", b"profiles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRankingProfilesResponse: _TypeAlias = ListRankingProfilesResponse  # noqa: Y015
+
+@_typing.final
+class GetRankingProfileRequest(_message.Message):
+    """Asks for a ranking profile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRankingProfileRequest: _TypeAlias = GetRankingProfileRequest  # noqa: Y015
+
+@_typing.final
+class GetRankingProfileResponse(_message.Message):
+    """Answers with a ranking profile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profile(self) -> Global___RankingProfile:
+        """The profile."""
+
+    def __init__(
+        self,
+        *,
+        profile: Global___RankingProfile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRankingProfileResponse: _TypeAlias = GetRankingProfileResponse  # noqa: Y015
+
+@_typing.final
+class PutRankingProfileRequest(_message.Message):
+    """Asks to store a ranking profile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profile(self) -> Global___RankingProfile:
+        """The profile, as a whole: what it leaves out is not kept from the one before."""
+
+    def __init__(
+        self,
+        *,
+        profile: Global___RankingProfile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutRankingProfileRequest: _TypeAlias = PutRankingProfileRequest  # noqa: Y015
+
+@_typing.final
+class PutRankingProfileResponse(_message.Message):
+    """Answers with the stored profile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profile(self) -> Global___RankingProfile:
+        """The profile."""
+
+    def __init__(
+        self,
+        *,
+        profile: Global___RankingProfile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutRankingProfileResponse: _TypeAlias = PutRankingProfileResponse  # noqa: Y015
+
+@_typing.final
+class DeleteRankingProfileRequest(_message.Message):
+    """Asks to delete a ranking profile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRankingProfileRequest: _TypeAlias = DeleteRankingProfileRequest  # noqa: Y015
+
+@_typing.final
+class DeleteRankingProfileResponse(_message.Message):
+    """Says what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_FIELD_NUMBER: _builtins.int
+    deleted: _builtins.bool
+    """Whether there was one."""
+    def __init__(
+        self,
+        *,
+        deleted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRankingProfileResponse: _TypeAlias = DeleteRankingProfileResponse  # noqa: Y015
 
 @_typing.final
 class Chunk(_message.Message):

@@ -45,6 +45,26 @@ class VectorServiceStub(object):
                 request_serializer=mnema_dot_v1_dot_vector__service__pb2.SearchRequest.SerializeToString,
                 response_deserializer=mnema_dot_v1_dot_vector__service__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.ListRankingProfiles = channel.unary_unary(
+                '/mnema.v1.VectorService/ListRankingProfiles',
+                request_serializer=mnema_dot_v1_dot_vector__service__pb2.ListRankingProfilesRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_vector__service__pb2.ListRankingProfilesResponse.FromString,
+                _registered_method=True)
+        self.GetRankingProfile = channel.unary_unary(
+                '/mnema.v1.VectorService/GetRankingProfile',
+                request_serializer=mnema_dot_v1_dot_vector__service__pb2.GetRankingProfileRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_vector__service__pb2.GetRankingProfileResponse.FromString,
+                _registered_method=True)
+        self.PutRankingProfile = channel.unary_unary(
+                '/mnema.v1.VectorService/PutRankingProfile',
+                request_serializer=mnema_dot_v1_dot_vector__service__pb2.PutRankingProfileRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_vector__service__pb2.PutRankingProfileResponse.FromString,
+                _registered_method=True)
+        self.DeleteRankingProfile = channel.unary_unary(
+                '/mnema.v1.VectorService/DeleteRankingProfile',
+                request_serializer=mnema_dot_v1_dot_vector__service__pb2.DeleteRankingProfileRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_vector__service__pb2.DeleteRankingProfileResponse.FromString,
+                _registered_method=True)
 
 
 class VectorServiceServicer(object):
@@ -61,8 +81,46 @@ class VectorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Search(self, request, context):
-        """Finds what fits a query best: BM25 over its words and cosine similarity of its embedding, fused. A hit by words
-        alone or by meaning alone counts. Top-k, not paged. Answers `degraded` by words alone if nothing can be embedded.
+        """Finds what fits a query best: BM25 over its words, cosine similarity of its embedding and other signals, put together
+        as a ranking profile says. A hit by words alone or by meaning alone counts. Top-k, not paged. Answers `degraded` by
+        words alone if nothing can be embedded.
+
+        Fails with RESOURCE_NOT_FOUND if there is no such ranking profile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRankingProfiles(self, request, context):
+        """Lists the ranking profiles: the built-in ones, then the tenant's own, each by name. Not paged: a tenant has at most 100.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRankingProfile(self, request, context):
+        """Gets a ranking profile. Fails with RESOURCE_NOT_FOUND if there is none of that name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutRankingProfile(self, request, context):
+        """Stores a ranking profile of the tenant in place of the one of that name. Needs a tenant key. Every search knows it
+        within 5 seconds.
+
+        Fails with RANKING_PROFILE_BUILT_IN if the name is a built-in profile's, and with LIMIT_EXCEEDED if the tenant has
+        100 already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteRankingProfile(self, request, context):
+        """Deletes a ranking profile of the tenant. Says whether there was one. Needs a tenant key. Searches may know it for 5
+        seconds more.
+
+        Fails with RANKING_PROFILE_BUILT_IN if the name is a built-in profile's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +138,26 @@ def add_VectorServiceServicer_to_server(servicer, server):
                     servicer.Search,
                     request_deserializer=mnema_dot_v1_dot_vector__service__pb2.SearchRequest.FromString,
                     response_serializer=mnema_dot_v1_dot_vector__service__pb2.SearchResponse.SerializeToString,
+            ),
+            'ListRankingProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRankingProfiles,
+                    request_deserializer=mnema_dot_v1_dot_vector__service__pb2.ListRankingProfilesRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_vector__service__pb2.ListRankingProfilesResponse.SerializeToString,
+            ),
+            'GetRankingProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRankingProfile,
+                    request_deserializer=mnema_dot_v1_dot_vector__service__pb2.GetRankingProfileRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_vector__service__pb2.GetRankingProfileResponse.SerializeToString,
+            ),
+            'PutRankingProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutRankingProfile,
+                    request_deserializer=mnema_dot_v1_dot_vector__service__pb2.PutRankingProfileRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_vector__service__pb2.PutRankingProfileResponse.SerializeToString,
+            ),
+            'DeleteRankingProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRankingProfile,
+                    request_deserializer=mnema_dot_v1_dot_vector__service__pb2.DeleteRankingProfileRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_vector__service__pb2.DeleteRankingProfileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -137,6 +215,114 @@ class VectorService(object):
             '/mnema.v1.VectorService/Search',
             mnema_dot_v1_dot_vector__service__pb2.SearchRequest.SerializeToString,
             mnema_dot_v1_dot_vector__service__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRankingProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.VectorService/ListRankingProfiles',
+            mnema_dot_v1_dot_vector__service__pb2.ListRankingProfilesRequest.SerializeToString,
+            mnema_dot_v1_dot_vector__service__pb2.ListRankingProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRankingProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.VectorService/GetRankingProfile',
+            mnema_dot_v1_dot_vector__service__pb2.GetRankingProfileRequest.SerializeToString,
+            mnema_dot_v1_dot_vector__service__pb2.GetRankingProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutRankingProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.VectorService/PutRankingProfile',
+            mnema_dot_v1_dot_vector__service__pb2.PutRankingProfileRequest.SerializeToString,
+            mnema_dot_v1_dot_vector__service__pb2.PutRankingProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRankingProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.VectorService/DeleteRankingProfile',
+            mnema_dot_v1_dot_vector__service__pb2.DeleteRankingProfileRequest.SerializeToString,
+            mnema_dot_v1_dot_vector__service__pb2.DeleteRankingProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,

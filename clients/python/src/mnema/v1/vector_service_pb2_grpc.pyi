@@ -39,8 +39,28 @@ class VectorServiceStub:
     Fails with PROVIDER_UNAVAILABLE if the model is a remote one and does not answer.
     """
     Search: _grpc.UnaryUnaryMultiCallable[_vector_service_pb2.SearchRequest, _vector_service_pb2.SearchResponse]
-    """Finds what fits a query best: BM25 over its words and cosine similarity of its embedding, fused. A hit by words
-    alone or by meaning alone counts. Top-k, not paged. Answers `degraded` by words alone if nothing can be embedded.
+    """Finds what fits a query best: BM25 over its words, cosine similarity of its embedding and other signals, put together
+    as a ranking profile says. A hit by words alone or by meaning alone counts. Top-k, not paged. Answers `degraded` by
+    words alone if nothing can be embedded.
+
+    Fails with RESOURCE_NOT_FOUND if there is no such ranking profile.
+    """
+    ListRankingProfiles: _grpc.UnaryUnaryMultiCallable[_vector_service_pb2.ListRankingProfilesRequest, _vector_service_pb2.ListRankingProfilesResponse]
+    """Lists the ranking profiles: the built-in ones, then the tenant's own, each by name. Not paged: a tenant has at most 100."""
+    GetRankingProfile: _grpc.UnaryUnaryMultiCallable[_vector_service_pb2.GetRankingProfileRequest, _vector_service_pb2.GetRankingProfileResponse]
+    """Gets a ranking profile. Fails with RESOURCE_NOT_FOUND if there is none of that name."""
+    PutRankingProfile: _grpc.UnaryUnaryMultiCallable[_vector_service_pb2.PutRankingProfileRequest, _vector_service_pb2.PutRankingProfileResponse]
+    """Stores a ranking profile of the tenant in place of the one of that name. Needs a tenant key. Every search knows it
+    within 5 seconds.
+
+    Fails with RANKING_PROFILE_BUILT_IN if the name is a built-in profile's, and with LIMIT_EXCEEDED if the tenant has
+    100 already.
+    """
+    DeleteRankingProfile: _grpc.UnaryUnaryMultiCallable[_vector_service_pb2.DeleteRankingProfileRequest, _vector_service_pb2.DeleteRankingProfileResponse]
+    """Deletes a ranking profile of the tenant. Says whether there was one. Needs a tenant key. Searches may know it for 5
+    seconds more.
+
+    Fails with RANKING_PROFILE_BUILT_IN if the name is a built-in profile's.
     """
 
 @_typing.type_check_only
@@ -54,8 +74,28 @@ class VectorServiceAsyncStub(VectorServiceStub):
     Fails with PROVIDER_UNAVAILABLE if the model is a remote one and does not answer.
     """
     Search: _aio.UnaryUnaryMultiCallable[_vector_service_pb2.SearchRequest, _vector_service_pb2.SearchResponse]  # type: ignore[assignment]
-    """Finds what fits a query best: BM25 over its words and cosine similarity of its embedding, fused. A hit by words
-    alone or by meaning alone counts. Top-k, not paged. Answers `degraded` by words alone if nothing can be embedded.
+    """Finds what fits a query best: BM25 over its words, cosine similarity of its embedding and other signals, put together
+    as a ranking profile says. A hit by words alone or by meaning alone counts. Top-k, not paged. Answers `degraded` by
+    words alone if nothing can be embedded.
+
+    Fails with RESOURCE_NOT_FOUND if there is no such ranking profile.
+    """
+    ListRankingProfiles: _aio.UnaryUnaryMultiCallable[_vector_service_pb2.ListRankingProfilesRequest, _vector_service_pb2.ListRankingProfilesResponse]  # type: ignore[assignment]
+    """Lists the ranking profiles: the built-in ones, then the tenant's own, each by name. Not paged: a tenant has at most 100."""
+    GetRankingProfile: _aio.UnaryUnaryMultiCallable[_vector_service_pb2.GetRankingProfileRequest, _vector_service_pb2.GetRankingProfileResponse]  # type: ignore[assignment]
+    """Gets a ranking profile. Fails with RESOURCE_NOT_FOUND if there is none of that name."""
+    PutRankingProfile: _aio.UnaryUnaryMultiCallable[_vector_service_pb2.PutRankingProfileRequest, _vector_service_pb2.PutRankingProfileResponse]  # type: ignore[assignment]
+    """Stores a ranking profile of the tenant in place of the one of that name. Needs a tenant key. Every search knows it
+    within 5 seconds.
+
+    Fails with RANKING_PROFILE_BUILT_IN if the name is a built-in profile's, and with LIMIT_EXCEEDED if the tenant has
+    100 already.
+    """
+    DeleteRankingProfile: _aio.UnaryUnaryMultiCallable[_vector_service_pb2.DeleteRankingProfileRequest, _vector_service_pb2.DeleteRankingProfileResponse]  # type: ignore[assignment]
+    """Deletes a ranking profile of the tenant. Says whether there was one. Needs a tenant key. Searches may know it for 5
+    seconds more.
+
+    Fails with RANKING_PROFILE_BUILT_IN if the name is a built-in profile's.
     """
 
 class VectorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -78,8 +118,52 @@ class VectorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _vector_service_pb2.SearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_vector_service_pb2.SearchResponse, _abc.Awaitable[_vector_service_pb2.SearchResponse]]:
-        """Finds what fits a query best: BM25 over its words and cosine similarity of its embedding, fused. A hit by words
-        alone or by meaning alone counts. Top-k, not paged. Answers `degraded` by words alone if nothing can be embedded.
+        """Finds what fits a query best: BM25 over its words, cosine similarity of its embedding and other signals, put together
+        as a ranking profile says. A hit by words alone or by meaning alone counts. Top-k, not paged. Answers `degraded` by
+        words alone if nothing can be embedded.
+
+        Fails with RESOURCE_NOT_FOUND if there is no such ranking profile.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRankingProfiles(
+        self,
+        request: _vector_service_pb2.ListRankingProfilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vector_service_pb2.ListRankingProfilesResponse, _abc.Awaitable[_vector_service_pb2.ListRankingProfilesResponse]]:
+        """Lists the ranking profiles: the built-in ones, then the tenant's own, each by name. Not paged: a tenant has at most 100."""
+
+    @_abc_1.abstractmethod
+    def GetRankingProfile(
+        self,
+        request: _vector_service_pb2.GetRankingProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vector_service_pb2.GetRankingProfileResponse, _abc.Awaitable[_vector_service_pb2.GetRankingProfileResponse]]:
+        """Gets a ranking profile. Fails with RESOURCE_NOT_FOUND if there is none of that name."""
+
+    @_abc_1.abstractmethod
+    def PutRankingProfile(
+        self,
+        request: _vector_service_pb2.PutRankingProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vector_service_pb2.PutRankingProfileResponse, _abc.Awaitable[_vector_service_pb2.PutRankingProfileResponse]]:
+        """Stores a ranking profile of the tenant in place of the one of that name. Needs a tenant key. Every search knows it
+        within 5 seconds.
+
+        Fails with RANKING_PROFILE_BUILT_IN if the name is a built-in profile's, and with LIMIT_EXCEEDED if the tenant has
+        100 already.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteRankingProfile(
+        self,
+        request: _vector_service_pb2.DeleteRankingProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vector_service_pb2.DeleteRankingProfileResponse, _abc.Awaitable[_vector_service_pb2.DeleteRankingProfileResponse]]:
+        """Deletes a ranking profile of the tenant. Says whether there was one. Needs a tenant key. Searches may know it for 5
+        seconds more.
+
+        Fails with RANKING_PROFILE_BUILT_IN if the name is a built-in profile's.
         """
 
 def add_VectorServiceServicer_to_server(servicer: VectorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -178,6 +178,21 @@ class AsyncCaller:
             else:
                 return
 
+    async def exchange(
+        self,
+        method: grpc.StreamStreamMultiCallable[Request, Response],
+        requests: AsyncGenerator[Request],
+        timeout: float | None,
+    ) -> AsyncGenerator[Response]:
+        """Sends and receives streams at once, in `timeout` seconds (None: any); never repeated."""
+        answers = transport.exchange(method, requests, timeout, self._metadata)
+        try:
+            async with aclosing(answers):
+                async for answer in answers:
+                    yield answer
+        except grpc.RpcError as failure:
+            raise error_of(failure) from failure
+
     async def _call(
         self,
         method: grpc.UnaryUnaryMultiCallable[Request, Response],

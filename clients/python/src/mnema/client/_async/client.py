@@ -8,6 +8,7 @@ from mnema.client._async.graph import AsyncGraph
 from mnema.client._async.intake import AsyncExtractions, AsyncIntake
 from mnema.client._async.key_values import AsyncKeyValues
 from mnema.client._async.memories import AsyncMemories
+from mnema.client._async.ranking_profiles import AsyncRankingProfiles
 from mnema.client._async.recall import AsyncRecall
 from mnema.client._async.reflect import AsyncReflection
 from mnema.client._endpoint import DEFAULT_ADDRESS, endpoint
@@ -31,6 +32,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
         files: files, and a search over what stands in them.
         memories: single memories.
         accounts: tenants, users and API keys.
+        ranking_profiles: ways to rank.
 
     Example:
         async with AsyncMnema(api_key="mk_tenant_…") as nm:
@@ -45,6 +47,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
     files: AsyncFiles
     memories: AsyncMemories
     accounts: AsyncAccounts
+    ranking_profiles: AsyncRankingProfiles
 
     def __init__(
         self,
@@ -101,6 +104,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
         self.files = AsyncFiles(caller)
         self.memories = AsyncMemories(caller)
         self.accounts = AsyncAccounts(caller)
+        self.ranking_profiles = AsyncRankingProfiles(caller)
 
     async def close(self) -> None:
         """Waits for digests in the background, then closes the connection. May come twice."""

@@ -1,18 +1,26 @@
 """Taking in what is said."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
 from mnema.client._async import transport
 from mnema.client._async.calls import AsyncCaller, take
 from mnema.client._convert.json_values import struct_of
-from mnema.client._convert.messages import extraction_of, message_of, new_message, status_of
+from mnema.client._convert.messages import (
+    extraction_of,
+    message_of,
+    new_message,
+    receipt_of,
+    status_of,
+    streamed_message,
+)
 from mnema.client._convert.names import EXTRACTION_STATES
 from mnema.client._convert.times import timestamp_of
 from mnema.client._settling import Settling
-from mnema.client.models import ConversationMessage, Extraction, IngestStatus
-from mnema.client.results import NewMessage
+from mnema.client.models import ConversationMessage, Extraction, IngestStatus, MessageReceipt
+from mnema.client.results import NewMessage, StreamedMessage
 from mnema.v1 import ingest_service_pb2 as pb
 from mnema.v1.ingest_service_pb2_grpc import IngestServiceStub
 
@@ -41,7 +49,7 @@ class AsyncIntake:
         Args:
             user_id: whose memory it goes to: any 1 to 256 characters. Made if new.
             role: who said it: "user", "assistant", "system" or "tool".
-            content: what was said: 1 to 32,768 characters.
+            content: what was said: 1 to 400,000 characters.
             session_id: the conversation it belongs to: at most 256 characters. Made if new;
                 None: a new one, named in the answer.
             metadata: your own data about it: JSON of at most 16 KiB.
@@ -113,6 +121,67 @@ class AsyncIntake:
         ]
         session = session_id or (sessions or [receipts[0].session_id])[0]
         return session, [receipt.message_id for receipt in receipts]
+
+    async def ingest_stream(
+        self,
+        user_id: str,
+        messages: AsyncIterable[StreamedMessage | Mapping[str, Any]],
+        session_id: str | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[MessageReceipt]:
+        """Stores messages as they come, and tells of each, in their order, when it is committed.
+
+        The fastest way in for many: what has arrived is committed together, and nothing waits
+        for company. `messages` is drawn from as fast as the server takes them, ahead of the
+        receipts. A message that cannot be stored ends it: all before it are stored, it and
+        those behind it are not. So does whatever `messages` raises, once all before it is stored.
+
+        A stream that breaks is not repeated by itself. To repeat it without storing anything
+        twice, give the messages their "request_id" and the session its id, and send all that
+        have no receipt again.
+
+        Args:
+            user_id: whose memory they go to.
+            messages: dicts as for `ingest_batch`, with your own "request_id", a UUID, if you
+                will send them again. Default: a new one each, named in the receipt.
+            session_id: the conversation of those that name none. None: a new one.
+            timeout: seconds for all of it. None: as long as the server allows, an hour.
+
+        Raises:
+            ValueError: a message lacks role or content, or has a key that messages don't have.
+            InvalidArgument: a value is too long, empty or malformed; the error's metadata have
+                the message's "index", from 0.
+            FailedPrecondition: a session is closed; "index" as above.
+
+        Example:
+            async with AsyncMnema() as nm:
+                async for receipt in nm.ingest_stream("alice", spoken(), "monday"):
+                    print(receipt.sequence, receipt.id)
+        """
+        failures: list[Exception] = []
+        stub = self._caller.stub(IngestServiceStub)
+        requests = _streamed(user_id, session_id or "", messages, failures)
+        answers = self._caller.exchange(stub.IngestStream, requests, timeout)
+        async with aclosing(answers):
+            async for answer in answers:
+                yield receipt_of(answer)
+        if failures:
+            raise failures[0]
+
+
+async def _streamed(
+    user_id: str,
+    session_id: str,
+    messages: AsyncIterable[StreamedMessage | Mapping[str, Any]],
+    failures: list[Exception],
+) -> AsyncGenerator[pb.IngestStreamRequest]:
+    try:
+        async for given in messages:
+            yield streamed_message(given, user_id, session_id)
+    except Exception as failure:  # whatever the caller's messages may raise
+        # gRPC would take it for its own, and cut off what is on its way.
+        failures.append(failure)
 
 
 class AsyncExtractions:

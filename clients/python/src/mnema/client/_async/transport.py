@@ -83,6 +83,22 @@ async def download(
         answers.cancel()
 
 
+async def exchange(
+    method: grpc.StreamStreamMultiCallable[Request, Response],
+    requests: AsyncIterator[Request],
+    timeout: float | None,
+    metadata: Metadata,
+) -> AsyncGenerator[Response]:
+    """Streams both ways; a reader who stops early ends the call. None: no deadline."""
+    call = cast("aio.StreamStreamMultiCallable[Request, Response]", method)
+    answers = call(requests, timeout=timeout, metadata=aio.Metadata(*metadata))
+    try:
+        async for answer in answers:
+            yield answer
+    finally:
+        answers.cancel()
+
+
 class Background:
     """Calls that nobody waits for. They run as tasks; what fails is logged."""
 

@@ -1,7 +1,9 @@
 """Messages, sessions and extractions."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
+from uuid import uuid4
 
 from mnema.client._convert.json_values import dict_of, struct_of
 from mnema.client._convert.names import EXTRACTION_STATES
@@ -11,8 +13,9 @@ from mnema.client.models import (
     ConversationSession,
     Extraction,
     IngestStatus,
+    MessageReceipt,
 )
-from mnema.client.results import NewMessage
+from mnema.client.results import NewMessage, StreamedMessage
 from mnema.v1 import conversation_service_pb2, ingest_service_pb2, types_pb2
 
 _FIELDS = {"role", "content", "speaker", "said_at", "metadata", "session_id"}
@@ -56,11 +59,7 @@ def new_message(given: NewMessage | Mapping[str, Any]) -> ingest_service_pb2.New
         ValueError: role or content is missing, or there is a key that no message has. It would
             be lost silently otherwise.
     """
-    unknown = sorted(set(given) - _FIELDS)
-    missing = sorted({"role", "content"} - set(given))
-    if unknown or missing:
-        what = f"no key {unknown[0]!r}" if unknown else f"to have {missing[0]!r}"
-        raise ValueError(f"a message of a batch has {what}: its keys are {sorted(_FIELDS)}")
+    _check_keys(given, _FIELDS, "a batch")
     return ingest_service_pb2.NewMessage(
         role=given["role"],
         content=given["content"],
@@ -68,6 +67,42 @@ def new_message(given: NewMessage | Mapping[str, Any]) -> ingest_service_pb2.New
         said_at=timestamp_of(given.get("said_at")),
         metadata=struct_of(given.get("metadata")),
         session_id=given.get("session_id") or "",
+    )
+
+
+def streamed_message(
+    given: StreamedMessage | Mapping[str, Any], user_id: str, session_id: str
+) -> ingest_service_pb2.IngestStreamRequest:
+    """One message of a stream, under a request id of its own; ValueError as `new_message`."""
+    _check_keys(given, _FIELDS | {"request_id"}, "a stream")
+    return ingest_service_pb2.IngestStreamRequest(
+        user_id=user_id,
+        role=given["role"],
+        content=given["content"],
+        speaker=given.get("speaker") or "",
+        said_at=timestamp_of(given.get("said_at")),
+        metadata=struct_of(given.get("metadata")),
+        session_id=given.get("session_id") or session_id,
+        request_id=given.get("request_id") or str(uuid4()),
+    )
+
+
+def _check_keys(given: Mapping[str, Any], known: AbstractSet[str], of: str) -> None:
+    unknown = sorted(set(given) - known)
+    missing = sorted({"role", "content"} - set(given))
+    if unknown or missing:
+        what = f"no key {unknown[0]!r}" if unknown else f"to have {missing[0]!r}"
+        raise ValueError(f"a message of {of} has {what}: its keys are {sorted(known)}")
+
+
+def receipt_of(receipt: ingest_service_pb2.IngestStreamResponse) -> MessageReceipt:
+    """A receipt as callers see it."""
+    return MessageReceipt(
+        id=receipt.message_id,
+        session_id=receipt.session_id,
+        sequence=receipt.sequence,
+        created_at=moment_of(receipt.created_at),
+        request_id=receipt.request_id,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from mnema.client._convert.json_values import dict_of
 from mnema.client._convert.memories import memory_metadata
 from mnema.client._convert.names import MEMORY_TYPES
+from mnema.client._convert.ranking import profile_of
 from mnema.client._convert.times import moment_of, optional_moment
 from mnema.client.results import (
     ConversationResult,
@@ -13,6 +14,7 @@ from mnema.client.results import (
     GraphResult,
     MemoryResult,
     MergedResult,
+    PassageDict,
     RecallResult,
     Relevance,
     ScoreFactors,
@@ -53,6 +55,7 @@ def recall_result(response: recall_service_pb2.RecallResponse) -> RecallResult:
         merged=[_merged(each, found.get(each.id, {})) for each in response.merged],
         degraded=response.degraded,
         degraded_arms=[{"arm": each.arm, "reason": each.reason} for each in response.degraded_arms],
+        profile=profile_of(response.profile) if response.HasField("profile") else None,
     )
 
 
@@ -71,6 +74,7 @@ def _memory_result(scored: recall_service_pb2.ScoredMemory) -> MemoryResult:
         confidence=memory.confidence if memory.HasField("confidence") else None,
         category=memory.category or None,
         tags=list(memory.tags),
+        passage=_passage(scored),
     )
 
 
@@ -87,6 +91,7 @@ def _conversation_result(scored: recall_service_pb2.ScoredMessage) -> Conversati
         score=scored.score,
         factors=_factors(scored.factors),
         source_message_ids=[message.message_id],
+        passage=_passage(scored),
     )
 
 
@@ -120,7 +125,25 @@ def _merged(result: recall_service_pb2.MergedResult, known: MergedResult) -> Mer
     merged["source_message_ids"] = list(result.source_message_ids)
     merged["event_at"] = optional_moment(result, "event_at")
     merged["factors"] = _factors(result.factors) if result.HasField("factors") else None
+    merged["passage"] = _passage(result)
+    merged["memory_ids"] = list(result.memory_ids)
     return merged
+
+
+def _passage(
+    found: recall_service_pb2.ScoredMemory
+    | recall_service_pb2.ScoredMessage
+    | recall_service_pb2.MergedResult
+    | vector_service_pb2.SearchHit,
+) -> PassageDict | None:
+    if not found.HasField("passage"):
+        return None
+    return PassageDict(
+        content=found.passage.content,
+        start_offset=found.passage.start_offset,
+        end_offset=found.passage.end_offset,
+        position=found.passage.position,
+    )
 
 
 def _relevance(relevance: vector_service_pb2.Relevance) -> Relevance:
@@ -131,6 +154,12 @@ def _relevance(relevance: vector_service_pb2.Relevance) -> Relevance:
         vector_rank=relevance.vector_rank if known("vector_rank") else None,
         bm25=relevance.bm25 if known("bm25") else None,
         bm25_rank=relevance.bm25_rank if known("bm25_rank") else None,
+        score=relevance.score,
+        signals=[
+            {"name": each.name, "value": each.value, "weight": each.weight, "share": each.share}
+            for each in relevance.signals
+        ],
+        rerank_score=relevance.rerank_score if known("rerank_score") else None,
     )
 
 
@@ -146,7 +175,8 @@ def _factors(factors: recall_service_pb2.ScoreFactors) -> ScoreFactors:
 def search_results(response: vector_service_pb2.SearchResponse) -> SearchResults[SearchHit]:
     """What Search found."""
     hits = [_search_hit(each) for each in response.hits]
-    return SearchResults(hits, response.degraded, response.degraded_reason)
+    profile = profile_of(response.profile) if response.HasField("profile") else None
+    return SearchResults(hits, response.degraded, response.degraded_reason, profile)
 
 
 def file_results(response: file_service_pb2.SearchFilesResponse) -> SearchResults[SearchHit]:
@@ -170,7 +200,8 @@ def _search_hit(hit: vector_service_pb2.SearchHit) -> SearchHit:
     else:
         found = _chunk_hit(hit.chunk)
     found["factors"] = _relevance(hit.relevance)
-    found["score"] = hit.relevance.rrf
+    found["score"] = hit.relevance.score
+    found["passage"] = _passage(hit)
     return found
 
 

@@ -177,6 +177,21 @@ class Caller:
             else:
                 return
 
+    def exchange(
+        self,
+        method: grpc.StreamStreamMultiCallable[Request, Response],
+        requests: Generator[Request],
+        timeout: float | None,
+    ) -> Generator[Response]:
+        """Sends and receives streams at once, in `timeout` seconds (None: any); never repeated."""
+        answers = transport.exchange(method, requests, timeout, self._metadata)
+        try:
+            with closing(answers):
+                for answer in answers:
+                    yield answer
+        except grpc.RpcError as failure:
+            raise error_of(failure) from failure
+
     def _call(
         self,
         method: grpc.UnaryUnaryMultiCallable[Request, Response],

@@ -10,6 +10,7 @@ from mnema.client._sync.graph import Graph
 from mnema.client._sync.intake import Extractions, Intake
 from mnema.client._sync.key_values import KeyValues
 from mnema.client._sync.memories import Memories
+from mnema.client._sync.ranking_profiles import RankingProfiles
 from mnema.client._sync.recall import Recall
 from mnema.client._sync.reflect import Reflection
 
@@ -32,6 +33,7 @@ class Mnema(Intake, Extractions, Recall, Reflection):
         files: files, and a search over what stands in them.
         memories: single memories.
         accounts: tenants, users and API keys.
+        ranking_profiles: ways to rank.
 
     Example:
         with Mnema(api_key="mk_tenant_…") as nm:
@@ -46,6 +48,7 @@ class Mnema(Intake, Extractions, Recall, Reflection):
     files: Files
     memories: Memories
     accounts: Accounts
+    ranking_profiles: RankingProfiles
 
     def __init__(
         self,
@@ -102,6 +105,7 @@ class Mnema(Intake, Extractions, Recall, Reflection):
         self.files = Files(caller)
         self.memories = Memories(caller)
         self.accounts = Accounts(caller)
+        self.ranking_profiles = RankingProfiles(caller)
 
     def close(self) -> None:
         """Waits for digests in the background, then closes the connection. May come twice."""

@@ -41,11 +41,17 @@ class Recall:
         as_of: datetime | None = None,
         *,
         query_embedding: Sequence[float] | None = None,
+        ranking_profile: str = "",
+        time_zone: str = "",
+        asked_at: datetime | None = None,
+        explain: bool = False,
+        rerank: bool = False,
     ) -> RecallResult:
         """Recalls what fits a query: memories, facts of the graph, the profile, messages.
 
-        score = rrf × recency × importance × graph_boost. Calls no LLM. All filters must hold;
-        each interval is half-open: after <= time < before.
+        score = factors["score"] × the recency, importance and graph boost, each as strong as the
+        ranking profile says; with "neuromem": rrf × recency × importance × graph_boost. Calls no
+        LLM. All filters must hold; each interval is half-open: after <= time < before.
 
         Args:
             user_id: whose memory is asked. Unknown users have none.
@@ -60,6 +66,14 @@ class Recall:
             event_before: only what was true or happened before this.
             as_of: recalls memory as it stood at that moment. Default: now.
             query_embedding: the query's embedding if you have it; of the server's dimension.
+            ranking_profile: how signals become a score: "default", "neuromem", or one of your
+                own (`ranking_profiles`). Default: "default".
+            time_zone: of who asks, as IANA names it: decides which day "yesterday" in the
+                query is. Default: UTC.
+            asked_at: the moment that relative dates in the query count from. Default: as_of,
+                else now.
+            explain: names each signal's share in each score: `factors["signals"]`.
+            rerank: has the best hits judged again by the server's reranking model, if it has one.
 
         Returns:
             A dict of vector_results, conversation_results, graph_results, graph_context,
@@ -68,6 +82,7 @@ class Recall:
 
         Raises:
             InvalidArgument: a value is out of its range.
+            NotFound: there is no such ranking profile.
             Unavailable: nothing at all can be searched.
 
         Example:
@@ -89,6 +104,11 @@ class Recall:
             event_before=timestamp_of(event_before),
             as_of=timestamp_of(as_of),
             query_embedding=() if query_embedding is None else query_embedding,
+            ranking_profile=ranking_profile,
+            time_zone=time_zone,
+            asked_at=timestamp_of(asked_at),
+            explain=explain,
+            rerank=rerank,
         )
         stub = self._caller.stub(RecallServiceStub)
         return recall_result(self._caller.read(stub.Recall, request))
@@ -107,6 +127,11 @@ class Recall:
         *,
         kinds: Sequence[str] | str = "memory",
         query_embedding: Sequence[float] | None = None,
+        ranking_profile: str = "",
+        time_zone: str = "",
+        asked_at: datetime | None = None,
+        explain: bool = False,
+        rerank: bool = False,
     ) -> SearchResults[SearchHit]:
         """Finds what fits a query by words and by meaning, without the factors of `recall`.
 
@@ -122,10 +147,19 @@ class Recall:
             as_of: searches memory as it stood at that moment. Default: now.
             kinds: one or several of "memory", "message", "chunk" (of a file).
             query_embedding: the query's embedding if you have it; of the server's dimension.
+            ranking_profile: how signals become a score: "default", "neuromem", or one of your
+                own (`ranking_profiles`). Default: "default".
+            time_zone: of who asks, as IANA names it: decides which day "yesterday" in the
+                query is. Default: UTC.
+            asked_at: the moment that relative dates in the query count from. Default: as_of,
+                else now.
+            explain: names each signal's share in each score: `factors["signals"]`.
+            rerank: has the best hits judged again by the server's reranking model, if it has one.
 
         Returns:
-            Dicts, the best first, with kind, id, content, score (0 to 1) and more; see
-            SearchHit. `degraded` is True if it could search only words, or only meaning.
+            Dicts, the best first, with kind, id, content, score (about 0 to 1) and more; see
+            SearchHit. `degraded` is True if it could search only words, or only meaning, or
+            could not rerank.
         """
         request = vector_service_pb2.SearchRequest(
             user_id=user_id,
@@ -139,6 +173,11 @@ class Recall:
             event_after=timestamp_of(event_after),
             event_before=timestamp_of(event_before),
             as_of=timestamp_of(as_of),
+            ranking_profile=ranking_profile,
+            time_zone=time_zone,
+            asked_at=timestamp_of(asked_at),
+            explain=explain,
+            rerank=rerank,
         )
         stub = self._caller.stub(VectorServiceStub)
         return search_results(self._caller.read(stub.Search, request))

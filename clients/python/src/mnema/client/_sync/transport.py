@@ -81,6 +81,23 @@ def download(
         answers.cancel()
 
 
+def exchange(
+    method: grpc.StreamStreamMultiCallable[Request, Response],
+    requests: Iterator[Request],
+    timeout: float | None,
+    metadata: Metadata,
+) -> Generator[Response]:
+    """Streams both ways; a reader who stops early ends the call. None: no deadline.
+
+    The requests are drawn in a thread of gRPC's.
+    """
+    answers = method(requests, timeout=timeout, metadata=metadata)
+    try:
+        yield from answers
+    finally:
+        answers.cancel()
+
+
 class Background:
     """Calls that nobody waits for. Each runs in a thread; what fails is logged."""
 

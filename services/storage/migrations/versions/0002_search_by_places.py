@@ -1,0 +1,60 @@
+"""Search by places: units of long texts, counted collections, codes of vectors.
+
+The search index is derived from what it finds, so it is built anew: by words at once, by
+meaning as the queue's embedding jobs get to it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import op
+
+from services.storage import jobs
+from services.storage.queries import load
+from services.storage.reindexing import index_everything
+
+revision = "0002"
+down_revision = "0001"
+
+SCRIPTS = Path(__file__).parent.parent / "sql" / "0002"
+SQL = load("reindexing")
+
+
+def upgrade() -> None:
+    """Makes the tables, fills them for one user after the other, and then makes sure of it."""
+    # The first statement opens the transaction: scripts and rows pass it by.
+    op.execute("SELECT set_config('mnema.admin', 'on', true)")
+    scripts = sorted(SCRIPTS.glob("*.sql"))
+    for script in scripts[:-1]:
+        _run(lambda raw, script=script: raw.execute(script.read_text()))
+    _run(_rebuild)
+    _run(lambda raw: raw.execute(scripts[-1].read_text()))
+    op.execute("SELECT set_config('mnema.admin', '', true), set_config('mnema.owner', '', true)")
+
+
+async def _rebuild(raw: Any) -> None:
+    if not raw.is_in_transaction():
+        raise RuntimeError("the migration's transaction is not open")
+    for user in await raw.fetch(SQL["list_everybody"]):
+        owner_id = user["owner_id"]
+        await raw.execute(SQL["act_for"], str(owner_id))
+        await raw.execute(SQL["number_sessions"], owner_id)
+        await raw.execute(SQL["number_documents"], owner_id)
+        if await index_everything(raw, owner_id):
+            await jobs.enqueue(
+                raw,
+                jobs.EMBED,
+                {
+                    "tenant_id": str(user["tenant_id"]),
+                    "owner_id": str(owner_id),
+                    "user_id": user["user_id"],
+                },
+            )
+
+
+def _run(work: Any) -> None:
+    # asyncpg takes a script of many statements through its own execute alone.
+    connection = op.get_bind().connection.dbapi_connection
+    if connection is None:
+        raise RuntimeError("the migration has lost its connection")
+    connection.run_async(work)

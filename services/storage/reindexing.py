@@ -1,0 +1,101 @@
+"""The search index, built from what it finds: it holds nothing that is not derived."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from services.runtime.database import Connection
+from services.runtime.ids import OwnerId
+from services.storage.memory_units import MemoryText, index_memories
+from services.storage.places import chunk_place, message_place
+from services.storage.queries import load
+from services.storage.search_items import IndexedItem, index_items
+from services.text.traits import BY_ASSISTANT
+from services.text.units import unit_of, units_of
+
+SQL = load("reindexing")
+
+# So many things are read and indexed at a time.
+_PAGE = 500
+
+
+async def index_everything(connection: Connection, owner_id: OwnerId) -> int:
+    """Indexes all that a user has, by words; returns how many things that is.
+
+    The user's part of the index has to be empty. Vectors are left to the embedding job.
+    """
+    indexed = 0
+    for statement, index in (
+        ("list_messages", _index_messages),
+        ("list_memories", _index_memories),
+        ("list_chunks", _index_chunks),
+    ):
+        after = UUID(int=0)
+        while rows := await connection.fetch(SQL[statement], owner_id, after, _PAGE):
+            await index(connection, owner_id, rows)
+            indexed += len(rows)
+            after = rows[-1]["key"]
+    await connection.execute(SQL["retract_memories"], owner_id)
+    return indexed
+
+
+async def _index_messages(
+    connection: Connection, owner_id: OwnerId, rows: Sequence[asyncpg.Record]
+) -> None:
+    items = [
+        IndexedItem(
+            row["message_id"],
+            "message",
+            message_place(row["number"], row["sequence"], part),
+            unit.terms,
+            event_at=row["said_at"],
+            recorded_at=row["recorded_at"],
+            speaker=row["speaker"],
+            traits=unit.traits | (0 if row["role"] == "user" else BY_ASSISTANT),
+            start_offset=unit.start,
+            end_offset=unit.end,
+        )
+        for row in rows
+        for part, unit in enumerate(units_of(row["content"]))
+    ]
+    await index_items(connection, owner_id, items)
+
+
+async def _index_memories(
+    connection: Connection, owner_id: OwnerId, rows: Sequence[asyncpg.Record]
+) -> None:
+    texts = [
+        MemoryText(
+            row["item_id"],
+            row["content"],
+            row["source_message_ids"][0] if row["source_message_ids"] else None,
+            row["event_at"],
+            row["memory_type"],
+            row["recorded_at"],
+            row["first_recorded_at"],
+        )
+        for row in rows
+    ]
+    await index_memories(connection, owner_id, texts)
+
+
+async def _index_chunks(
+    connection: Connection, owner_id: OwnerId, rows: Sequence[asyncpg.Record]
+) -> None:
+    items = []
+    for row in rows:
+        unit = unit_of(row["content"])
+        items.append(
+            IndexedItem(
+                row["chunk_id"],
+                "chunk",
+                chunk_place(row["number"], row["position"]),
+                unit.terms,
+                recorded_at=row["recorded_at"],
+                traits=unit.traits,
+                start_offset=row["start_offset"],
+                end_offset=row["end_offset"],
+            )
+        )
+    await index_items(connection, owner_id, items)

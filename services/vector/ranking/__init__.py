@@ -1,0 +1,1 @@
+"""How hits are ranked: the signals, and the profiles that weigh them."""

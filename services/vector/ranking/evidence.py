@@ -1,0 +1,132 @@
+"""Everything the signals read, worked out once for the things that are ranked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.storage.codes import Places
+from services.storage.places import MEMORY, MESSAGE, kind_of
+from services.storage.search import Described
+from services.text.terms import analyze
+from services.vector.ranking.context import REACH, Talk
+from services.vector.ranking.meaning import Meaning, Ranges, Values
+from services.vector.ranking.question import Question
+from services.vector.ranking.words import Indexes, Words, scores_of_things
+
+_KINDS = 3 << 61
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One entry a thing, in the order of places, that is of what was said.
+
+    `units` are their best units in full, `talk` what stands around them. `named` are the terms
+    that name a speaker: they say who is asked about and not what, so `words` leaves them out
+    (unless nothing else is asked). `derived` is how near the memories are that were taken from
+    each (NaN: none).
+    """
+
+    question: Question
+    units: Described
+    talk: Talk
+    derived: Values | None
+    named: frozenset[str]
+
+    @property
+    def words(self) -> Words:
+        """Where the terms that are asked for occur."""
+        return self.talk.words
+
+    @property
+    def meaning(self) -> Meaning | None:
+        """How near all units are; None for a question without an embedding."""
+        return self.talk.meaning
+
+    @property
+    def things(self) -> Places:
+        """Where they stand."""
+        return self.talk.things
+
+    @property
+    def anchors(self) -> Places:
+        """Where in the talk they stand: a memory with its message."""
+        return np.asarray(self.talk.beside[REACH])
+
+    @property
+    def nearness(self) -> Ranges | None:
+        """How near they are, by all of their units."""
+        return self.talk.near_by(0)
+
+    @property
+    def nothing(self) -> Values:
+        """0 for each thing."""
+        return np.zeros(len(self.things))
+
+    @property
+    def cosine(self) -> Values:
+        """Of the question and their best units; NaN where unknown."""
+        return self.units.similarities
+
+    @cached_property
+    def bm25(self) -> Values:
+        """That of their best units."""
+        return scores_of_things(self.words, self.things)
+
+    @cached_property
+    def event_days(self) -> Values:
+        """When each was said or happened, in days since 1970 of the asker's zone, NaN: unknown."""
+        return (self.units.event_seconds + self.question.utc_offset_seconds) / 86_400
+
+    @cached_property
+    def directions(self) -> NDArray[np.float32]:
+        """The best units' vectors at unit length (things, dims); zeros where there is none."""
+        vectors = self.units.vectors
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.maximum(lengths, 1e-9), np.float32)
+
+    @cached_property
+    def earlier(self) -> NDArray[np.bool_]:
+        """[i, j]: whether j stands before i. A memory stands with its message."""
+        return np.asarray(self.anchors[np.newaxis, :] < self.anchors[:, np.newaxis])
+
+
+def evidence_of(
+    question: Question,
+    talk: Talk,
+    memories: Meaning | None,
+    kept: Indexes,
+    units: Described,
+) -> Evidence:
+    """The evidence for the things `kept` of those the talk is around, with their best units."""
+    named, asked = _asked(question.terms, units.speakers)
+    near = talk.narrowed(kept, talk.words.asking(asked) if named else talk.words)
+    return Evidence(
+        question=question,
+        units=units,
+        talk=near,
+        derived=None if memories is None else memories.within(*memories_at(near.things)).best,
+        named=named,
+    )
+
+
+def _asked(terms: Sequence[str], speakers: Sequence[str]) -> tuple[frozenset[str], Values]:
+    names = {term for speaker in set(speakers) for term in name_terms(speaker)}
+    named = frozenset(names.intersection(terms))
+    asked = np.array([0.0 if term in named else 1.0 for term in terms])
+    return named, asked if asked.any() else np.ones(len(terms), float)
+
+
+@lru_cache(maxsize=4096)
+def name_terms(speaker: str) -> frozenset[str]:
+    """A speaker's name as terms."""
+    return frozenset(analyze(speaker).frequencies) if speaker else frozenset()
+
+
+def memories_at(things: Places) -> tuple[Places, Places]:
+    """The range of places of the memories taken from each message; an empty one for others."""
+    starts = np.where(kind_of(things) == MESSAGE, things | np.int64(MEMORY << 61), np.int64(_KINDS))
+    ends = np.where(kind_of(things) == MESSAGE, starts + 2047, np.int64(_KINDS) - 1)
+    return starts, ends

@@ -1,0 +1,152 @@
+"""Ranking: from what was gathered to the best things, with the share of every signal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from opentelemetry import trace
+
+from services.runtime.database import Connection
+from services.runtime.ids import OwnerId
+from services.storage.codes import Nearest, SegmentCache, nearest, positions, scan
+from services.storage.foundation import EmbeddingSpace
+from services.storage.places import MEMORY, kind_range
+from services.storage.search import Filter, Gathered, describe, gather
+from services.vector.ranking.evidence import Evidence, evidence_of
+from services.vector.ranking.meaning import Meaning, Values
+from services.vector.ranking.pool import brought_up, choose
+from services.vector.ranking.profile import Profile, Weight
+from services.vector.ranking.question import Question
+from services.vector.ranking.signals import Signals
+from services.vector.ranking.words import words_of
+
+_TRACER = trace.get_tracer("mnema.vector")
+_NEAREST = 300
+
+SHORT_TERMS, LONG_TERMS = 15.0, 30.0
+"""The mean length of units, in terms, up to which and from which weights are those of short and
+of long things; between them the weights change in proportion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one signal says of a thing, its weight here, and their product."""
+
+    name: str
+    value: float
+    weight: float
+
+    @property
+    def share(self) -> float:
+        """What it adds to the score."""
+        return self.value * self.weight
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Ranked things: `order` are their indexes in the evidence, the best first, equals by place.
+
+    `totals` has the sum of each thing's shares; `values` of shape (signals, things) what each
+    signal says, of the weights by the signals' names.
+    """
+
+    evidence: Evidence
+    order: Sequence[int]
+    totals: Values
+    weights: Mapping[str, float]
+    values: Values
+
+    def score(self, index: int) -> float:
+        """The sum of a thing's shares, at least 0."""
+        return max(float(self.totals[index]), 0.0)
+
+    def shares(self, index: int) -> tuple[Share, ...]:
+        """What each signal says of a thing."""
+        said = self.values[:, index].tolist()
+        return tuple(
+            Share(name, value, weight)
+            for (name, weight), value in zip(self.weights.items(), said, strict=True)
+        )
+
+
+def blend(weight: Weight, mean_length: float) -> float:
+    """A weight for a collection whose units have this mean length in terms."""
+    long = min(max((mean_length - SHORT_TERMS) / (LONG_TERMS - SHORT_TERMS), 0.0), 1.0)
+    return (1 - long) * weight.short + long * weight.long
+
+
+async def evidence_for(
+    connection: Connection,
+    owner_id: OwnerId,
+    space: EmbeddingSpace,
+    question: Question,
+    chosen: Filter,
+    cache: SegmentCache,
+    limit: int,
+) -> tuple[Evidence, float]:
+    """Reads and works out all that a ranking of at least `limit` things needs.
+
+    Also returns the mean length of the collection's units, in terms. Belongs into an isolated
+    transaction.
+    """
+    with _TRACER.start_as_current_span("gather"):
+        gathered = await gather(
+            connection,
+            owner_id,
+            space,
+            question.terms,
+            chosen,
+            cache,
+            by_meaning=question.embedding is not None,
+        )
+    with _TRACER.start_as_current_span("nearest"):
+        near, meaning, memories = _meaning(gathered, question, chosen, space.dims)
+    with _TRACER.start_as_current_span("choose"):
+        words = words_of(gathered, len(question.terms))
+        brought = brought_up(words, near, gathered.allowed)
+        talk, kept = choose(words, meaning, brought, limit)
+        best = brought.best_units(talk.things[kept])
+    with _TRACER.start_as_current_span("describe"):
+        units = await describe(connection, owner_id, space, best.tolist(), question.embedding)
+    if len(units.places) < len(kept):
+        kept = kept[positions(best, units.places)[0]]
+    return evidence_of(question, talk, memories, kept, units), words.mean_length
+
+
+def _meaning(
+    gathered: Gathered, question: Question, chosen: Filter, dims: int
+) -> tuple[Nearest | None, Meaning | None, Meaning | None]:
+    """The nearest units, how near all are, and, if messages are asked for, all memories."""
+    if question.embedding is None:
+        return None, None, None
+    near = nearest(
+        gathered.codes,
+        question.embedding,
+        _NEAREST,
+        spans=gathered.spans,
+        allowed=gathered.allowed,
+        excluded=gathered.excluded,
+    )
+    memories = None
+    if "message" in chosen.kinds and chosen.as_of is None:
+        of_memories = scan(
+            gathered.codes,
+            question.embedding,
+            spans=[kind_range(MEMORY)],
+            excluded=gathered.excluded,
+        )
+        memories = Meaning(of_memories, dims)
+    return near, Meaning(near.scanned, dims), memories
+
+
+def rank(evidence: Evidence, profile: Profile, mean_length: float) -> Ranking:
+    """The things in order, by the signals that have a weight in such a collection."""
+    signals = Signals(evidence)
+    blended = {name: blend(weight, mean_length) for name, weight in profile.signals.items()}
+    weights = {name: weight for name, weight in blended.items() if weight}
+    values = np.zeros((len(weights), len(evidence.things)))
+    for row, name in zip(values, weights, strict=True):
+        row[:] = signals.values(name)
+    totals = np.array(list(weights.values())) @ values
+    order = np.lexsort((evidence.things, -totals))
+    return Ranking(evidence, order.tolist(), totals, weights, values)

@@ -1,0 +1,236 @@
+# ruff: noqa: D102 - SIGNALS says of each what it says
+"""The signals: each says one thing about every thing that is ranked, mostly between 0 and 1.
+
+A signal that has nothing to say is 0 for all, and so changes no order: who spoke, when nobody
+is named; the turns around, where there are no sessions. The score is the sum of what they say,
+times the weights of a ranking profile.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+import numpy as np
+
+from services.storage.codes import positions
+from services.text.traits import ASKS, BY_ASSISTANT, NAMES_TIME, TELLS
+from services.vector.ranking.context import REACH
+from services.vector.ranking.dating import nearness_in_time
+from services.vector.ranking.evidence import Evidence, name_terms
+from services.vector.ranking.meaning import Values, known
+from services.vector.ranking.novelty import earlier_as_near, feedback_similarity, likest_earlier
+from services.vector.ranking.pool import share
+from services.vector.ranking.profile import SIGNALS
+from services.vector.ranking.words import coverage_at, grouped
+
+_LONG_CHARS = 300
+_MANY_PASSAGES = 8
+# Pseudo-relevance feedback takes so many of the best for relevant.
+_FEEDBACK = 3
+
+
+class Signals:
+    """The signals of one query, worked out when they are asked for. Names as in SIGNALS."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+
+    def values(self, name: str) -> Values:
+        """What a signal says of each thing. KeyError for a name that is none."""
+        return known(_FUNCTIONS[name](self))
+
+    def bm25(self) -> Values:
+        return self._bm25
+
+    def bm25_coverage(self) -> Values:
+        return coverage_at(self._evidence.words, self._evidence.things)
+
+    def bm25_person(self) -> Values:
+        return self.bm25() * (1.0 - self.assistant())
+
+    def bm25_first_mention(self) -> Values:
+        """For each term, 1 for the first thing that holds it, ½ for the second, and so on."""
+        words = self._evidence.words
+        found = self._evidence.nothing
+        at, there = positions(words.things, self._evidence.things)
+        for idf, frequencies in zip(words.idf, words.frequencies, strict=True):
+            held = np.flatnonzero(frequencies)
+            mention, which = positions(held, at)
+            found[there[which]] += idf / (1 + mention)
+        return found / words.total_idf
+
+    def bm25_before(self) -> Values:
+        return self._bm25_beside(-1)
+
+    def bm25_after(self) -> Values:
+        return self._bm25_beside(1)
+
+    def bm25_turns(self) -> Values:
+        return share(self._evidence.talk.window(1)[0])
+
+    def bm25_window(self) -> Values:
+        return share(self._window[0])
+
+    def window_coverage(self) -> Values:
+        return self._window[1]
+
+    def bm25_session(self) -> Values:
+        return self._alone_if_nowhere(share(self._session[0]), self.bm25())
+
+    def session_coverage(self) -> Values:
+        return self._alone_if_nowhere(self._session[1], self.bm25_coverage())
+
+    def session_similarity(self) -> Values:
+        """The nearest thing of its session that is ranked."""
+        similarity = np.maximum(self.similarity(), 0.0)
+        return self._alone_if_nowhere(self._best_of_session(similarity), similarity)
+
+    def similarity(self) -> Values:
+        return self._similarity
+
+    def similarity_first(self) -> Values:
+        return self._estimated("first")
+
+    def similarity_mean(self) -> Values:
+        return self._estimated("mean")
+
+    def similarity_before(self) -> Values:
+        return self._similarity_beside(-1)
+
+    def similarity_after(self) -> Values:
+        return self._similarity_beside(1)
+
+    def memory(self) -> Values:
+        """How near the nearest memory is that was taken from it."""
+        evidence = self._evidence
+        if evidence.derived is None or evidence.meaning is None:
+            return evidence.nothing
+        return np.clip(evidence.meaning.scaled(evidence.derived), 0.0, 1.5)
+
+    def speaker(self) -> Values:
+        """1 where one who is named in the query speaks; 0 for all if that parts nothing."""
+        evidence = self._evidence
+        if not evidence.named:
+            return evidence.nothing
+        speakers = evidence.units.speakers
+        meant = {each for each in set(speakers) if name_terms(each) & evidence.named}
+        speaks = np.array([each in meant for each in speakers], float)
+        return speaks if speaks.size and speaks.min() < speaks.max() else evidence.nothing
+
+    def date(self) -> Values:
+        return nearness_in_time(self._evidence.question.dates, self._evidence.event_days)
+
+    def names_time(self) -> Values:
+        asks = self._evidence.question.asks_when
+        return self._trait(NAMES_TIME) if asks else self._evidence.nothing
+
+    def asks(self) -> Values:
+        return self._trait(ASKS)
+
+    def assistant(self) -> Values:
+        return self._trait(BY_ASSISTANT)
+
+    def tells(self) -> Values:
+        return self._trait(TELLS)
+
+    def feedback(self) -> Values:
+        """Cosine with the mean of the vectors of the three that fit best by words and meaning."""
+        evidence = self._evidence
+        if evidence.meaning is None:
+            return evidence.nothing
+        fits = 0.4 * self.bm25() + 0.6 * self.similarity() + 0.3 * self.bm25_window()
+        best = np.argsort(-fits, kind="stable")[:_FEEDBACK]
+        return feedback_similarity(evidence, best)
+
+    def length(self) -> Values:
+        units = self._evidence.units
+        sizes = units.end_offsets - units.start_offsets
+        return np.asarray(np.minimum(sizes, _LONG_CHARS) / _LONG_CHARS)
+
+    def passages(self) -> Values:
+        nearness = self._evidence.nearness
+        if nearness is None:
+            return self._evidence.nothing
+        return np.log(np.clip(nearness.count, 1, _MANY_PASSAGES))
+
+    def novelty(self) -> Values:
+        """How unlike everything said before it that is ranked: 0 for a repetition."""
+        return self._where_said(1.0 - likest_earlier(self._evidence))
+
+    def precedence(self) -> Values:
+        """e^(−n ÷ 5) for n earlier things as near to the query: who says it first is favoured."""
+        return self._where_said(np.exp(-self._earlier / 5.0))
+
+    def slow_precedence(self) -> Values:
+        """e^(−n ÷ 15), n as above: favours the beginning among many that say it."""
+        return self._where_said(np.exp(-self._earlier / 15.0))
+
+    @cached_property
+    def _earlier(self) -> Values:
+        return earlier_as_near(self._evidence, self.similarity())
+
+    @cached_property
+    def _bm25(self) -> Values:
+        return share(self._evidence.bm25)
+
+    @cached_property
+    def _similarity(self) -> Values:
+        evidence = self._evidence
+        if evidence.meaning is None:
+            return evidence.nothing
+        cosines = evidence.cosine
+        top = max(np.fmax.reduce(cosines, initial=-1.0), evidence.meaning.typical + 1e-3)
+        return known((cosines - evidence.meaning.typical) / (top - evidence.meaning.typical))
+
+    @cached_property
+    def _window(self) -> tuple[Values, Values]:
+        return self._evidence.talk.window(REACH)
+
+    @cached_property
+    def _session(self) -> tuple[Values, Values]:
+        return self._evidence.talk.whole_sessions()
+
+    def _bm25_beside(self, steps: int) -> Values:
+        evidence = self._evidence
+        top = evidence.bm25.max(initial=0.0)
+        return evidence.talk.bm25(steps) / top if top > 0 else evidence.nothing
+
+    def _similarity_beside(self, steps: int) -> Values:
+        evidence = self._evidence
+        beside = evidence.talk.near_by(steps)
+        if evidence.meaning is None or beside is None:
+            return evidence.nothing
+        near = evidence.meaning.scaled(beside.best)
+        # What is ranked itself is known better than by its code.
+        at, there = positions(evidence.things, evidence.talk.beside[REACH + steps])
+        near[there] = self.similarity()[at]
+        return np.maximum(near, 0.0)
+
+    def _estimated(self, which: str) -> Values:
+        evidence = self._evidence
+        if evidence.meaning is None or evidence.nearness is None:
+            return evidence.nothing
+        return np.clip(evidence.meaning.scaled(getattr(evidence.nearness, which)), -1.0, 2.0)
+
+    def _best_of_session(self, values: Values) -> Values:
+        where = self._evidence.talk.sessions
+        sessions, _, back = grouped(where)
+        best = np.zeros(len(sessions))
+        np.maximum.at(best, back, values)
+        return best[back]
+
+    def _alone_if_nowhere(self, of_session: Values, own: Values) -> Values:
+        """What stands in no session (a memory that was added) is one by itself."""
+        return np.where(self._evidence.talk.sessions >= 0, of_session, own)
+
+    def _where_said(self, values: Values) -> Values:
+        """Only what was said has a before: the rest is neither favoured nor put back for it."""
+        said = self._evidence.talk.sessions >= 0
+        return np.where(said, values, values[said].mean() if said.any() else 0.0)
+
+    def _trait(self, flag: int) -> Values:
+        return np.asarray(self._evidence.units.traits & flag != 0, float)
+
+
+_FUNCTIONS: Mapping[str, Callable[[Signals], Values]] = {
+    name: getattr(Signals, name) for name in SIGNALS
+}

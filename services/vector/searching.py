@@ -1,0 +1,158 @@
+"""One search: what a ranking profile says of a user's things, the best of them as hits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from opentelemetry import trace
+
+from services.providers.embeddings.base import Vector
+from services.runtime.database import Connection
+from services.runtime.ids import OwnerId
+from services.storage import hybrid_search
+from services.storage.codes import SegmentCache
+from services.storage.foundation import EmbeddingSpace
+from services.storage.search import Candidate, Filter
+from services.text.terms import query_terms
+from services.vector.ranking.meaning import Values
+from services.vector.ranking.profile import Profile
+from services.vector.ranking.question import Question, read_question
+from services.vector.ranking.rank import Ranking, Share, evidence_for, rank
+
+_TRACER = trace.get_tracer("mnema.vector")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query: its text, its embedding (None: by words alone), and when and where it is asked."""
+
+    text: str
+    embedding: Vector | None
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One thing by its best unit, and what is known of how it fits.
+
+    `similarity` is the cosine, `bm25` is above 0, ranks count from 1; each None where nothing
+    is known. `rrf` is the two ranks fused, 0 to 1. `score` is what hits are sorted by, `index`
+    says which of `ranking` it is (None where ranks are fused).
+    """
+
+    unit: Candidate
+    score: float
+    similarity: float | None
+    vector_rank: int | None
+    bm25: float | None
+    bm25_rank: int | None
+    rrf: float
+    ranking: Ranking | None = None
+    index: int = 0
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """The parts of the score, none where ranks are fused; few callers ask for them."""
+        return () if self.ranking is None else self.ranking.shares(self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Searcher:
+    """Searches one embedding space; keeps codes from search to search."""
+
+    space: EmbeddingSpace
+    segments: SegmentCache
+
+    async def search(
+        self,
+        connection: Connection,
+        owner_id: OwnerId,
+        asked: Asked,
+        chosen: Filter,
+        profile: Profile,
+        limit: int,
+    ) -> Sequence[Hit]:
+        """The best first, at most `limit`. Belongs into an isolated transaction."""
+        if profile.fusion == "reciprocal_ranks":
+            return await self._by_ranks(connection, owner_id, asked, chosen, limit)
+        question = read_question(asked.text, asked.embedding, asked.asked_at)
+        return await self._by_signals(connection, owner_id, question, chosen, profile, limit)
+
+    async def _by_ranks(
+        self,
+        connection: Connection,
+        owner_id: OwnerId,
+        asked: Asked,
+        chosen: Filter,
+        limit: int,
+    ) -> Sequence[Hit]:
+        query = hybrid_search.Query(query_terms(asked.text), asked.embedding)
+        found = await hybrid_search.search(
+            connection, owner_id, self.space, query, chosen, limit, self.segments
+        )
+        return [
+            Hit(
+                each.unit,
+                each.rrf,
+                each.similarity,
+                each.vector_rank,
+                each.bm25,
+                each.bm25_rank,
+                each.rrf,
+            )
+            for each in found
+        ]
+
+    async def _by_signals(
+        self,
+        connection: Connection,
+        owner_id: OwnerId,
+        question: Question,
+        chosen: Filter,
+        profile: Profile,
+        limit: int,
+    ) -> Sequence[Hit]:
+        evidence, mean_length = await evidence_for(
+            connection, owner_id, self.space, question, chosen, self.segments, limit
+        )
+        with _TRACER.start_as_current_span("signals"):
+            return _hits(rank(evidence, profile, mean_length), limit)
+
+
+def _hits(ranking: Ranking, limit: int) -> list[Hit]:
+    """The best things, once each, with their places by words and by meaning alone."""
+    evidence, order = ranking.evidence, ranking.order
+    by_words = _places(np.where(evidence.bm25 > 0, evidence.bm25, np.nan), order)
+    by_meaning = _places(evidence.cosine, order)
+    hits: dict[bytes, Hit] = {}
+    for index in order:
+        if len(hits) == limit:
+            break
+        item_id = evidence.units.item_ids[index]
+        if item_id in hits:
+            continue  # A long memory is several units: the best of them came first.
+        unit = evidence.units.unit(index)
+        bm25_rank, vector_rank = by_words[index], by_meaning[index]
+        hits[item_id] = Hit(
+            unit,
+            ranking.score(index),
+            unit.similarity,
+            vector_rank,
+            None if bm25_rank is None else float(evidence.bm25[index]),
+            bm25_rank,
+            hybrid_search.fused(vector_rank, bm25_rank),
+            ranking,
+            index,
+        )
+    return list(hits.values())
+
+
+def _places(values: Values, order: Sequence[int]) -> list[int | None]:
+    """The place of each value, 1 for the highest, equals in this order; None for NaN."""
+    ordered = np.asarray(order, np.intp)
+    best_first = ordered[np.argsort(-values[ordered], kind="stable")]
+    places = np.empty(len(values), np.intp)
+    places[best_first] = np.arange(1, len(values) + 1)
+    unknown = np.isnan(values).tolist()
+    return [None if nan else place for place, nan in zip(places.tolist(), unknown, strict=True)]
