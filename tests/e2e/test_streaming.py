@@ -21,7 +21,7 @@ COUNT = 600
 # Says what it has a receipt of, line by line, until it is killed.
 CLIENT = """
 import sys
-from tests.e2e.test_ingest_stream import spoken
+from tests.e2e.test_streaming import spoken
 from mnema.client import Mnema
 
 address, key, user_id = sys.argv[1:]
