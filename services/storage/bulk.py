@@ -8,12 +8,12 @@ from pgvector import HalfVector
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
-from services.storage import segments
+from services.storage import postings, segments
 from services.storage.codes import sign_bits
 from services.storage.embedding_spaces import in_space
 from services.storage.foundation import EmbeddingSpace
 from services.storage.queries import load as load_statements
-from services.storage.search_items import IndexedItem, item_columns, posting_columns
+from services.storage.search_items import IndexedItem, index_items
 from services.storage.vectors import lock_vectors
 
 SQL = load_statements("bulk")
@@ -31,17 +31,18 @@ async def load(
 ) -> None:
     """Makes new units findable by words and by meaning; they never count as unembedded.
 
-    `vectors` has a row of `space.dims` values for each item. Their codes become segments at
-    once. Call it with some thousands of units at a time, and not with fewer than hundreds.
+    `vectors` has a row of `space.dims` values for each item. Their codes become segments and
+    their terms blocks at once: call it with some thousands of units at a time, and not with
+    fewer than hundreds.
     (PostgreSQL refuses COPY into tables with row-level security; arrays are as fast.)
     """
     if not items:
         return
     order = sorted(range(len(items)), key=lambda at: items[at].place)
     items, vectors = [items[at] for at in order], vectors[order]
-    await connection.execute(SQL["insert_items"], owner_id, *item_columns(items))
-    await connection.execute(SQL["insert_postings"], owner_id, *posting_columns(items))
     await lock_vectors(connection, owner_id)
+    await index_items(connection, owner_id, items, embedded=True)
+    await postings.pack(connection, owner_id, level=postings.level_of(len(items)))
     places = np.array([item.place for item in items], np.int64)
     await connection.execute(
         in_space(SQL["insert_vectors"], space),

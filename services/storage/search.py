@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from services.runtime.database import Connection
 from services.runtime.errors import Unavailable
 from services.runtime.ids import OwnerId
+from services.storage import postings
 from services.storage.codes import Codes, Places, SegmentCache, codes_of, positions
 from services.storage.described import Candidate, Described, describe
 from services.storage.embedding_spaces import in_space
@@ -35,7 +36,6 @@ _PLACE_KINDS: dict[Kind, tuple[int, ...]] = {
     "memory": (MEMORY, PLACELESS),
     "chunk": (CHUNK,),
 }
-_POSTING = np.dtype([("place", ">i8"), ("frequency", ">i2"), ("length", ">i4")])
 # A reader that isn't isolated may see a segment listed that has been merged a moment later.
 _READS = 5
 
@@ -65,10 +65,15 @@ class Filter:
         return self != Filter(kinds=self.kinds, as_of=self.as_of)
 
     @property
+    def place_kinds(self) -> tuple[int, ...]:
+        """The kinds of places that its kinds take, in order."""
+        return tuple(sorted({number for name in self.kinds for number in _PLACE_KINDS[name]}))
+
+    @property
     def spans(self) -> tuple[tuple[int, int], ...]:
         """The ranges of places (inclusive) that its kinds take, apart and in order."""
         spans: list[tuple[int, int]] = []
-        for kind in sorted({number for name in self.kinds for number in _PLACE_KINDS[name]}):
+        for kind in self.place_kinds:
             first, last = kind_range(kind)
             if spans and spans[-1][1] + 1 == first:
                 first = spans.pop()[0]
@@ -157,9 +162,9 @@ async def gather(
         allowed = stood
     if chosen.narrows:
         allowed = await _allowed(connection, owner_id, chosen)
-    postings, capped = await _postings(connection, owner_id, terms, chosen.spans, term_cap)
-    postings = _masked(postings, stood, excluded)
-    return Gathered(postings, capped, items, total_length, codes, chosen.spans, allowed, excluded)
+    held, capped = await _postings(connection, owner_id, terms, chosen.place_kinds, term_cap)
+    held = _masked(held, stood, excluded)
+    return Gathered(held, capped, items, total_length, codes, chosen.spans, allowed, excluded)
 
 
 async def _codes(
@@ -223,40 +228,34 @@ async def _postings(
     connection: Connection,
     owner_id: OwnerId,
     terms: Sequence[str],
-    spans: Sequence[tuple[int, int]],
+    kinds: Sequence[int],
     cap: int,
 ) -> tuple[Postings, frozenset[int]]:
-    bounds = _bounds(spans)
-    rows = await connection.fetch(SQL["postings"], owner_id, list(terms), *bounds, cap)
-    capped = {row["term"] for row in rows if row["postings"] >= cap}
-    if capped and len(capped) == len({row["term"] for row in rows if row["postings"]}):
-        rows = await connection.fetch(SQL["postings"], owner_id, list(terms), *bounds, None)
-        capped = set()
-    parts = [np.frombuffer(row["packed"] or b"", _POSTING) for row in rows]
-    every = np.concatenate([np.empty(0, _POSTING), *parts])
-    term = np.repeat(
-        np.array([row["term"] for row in rows], np.int32), [len(part) for part in parts]
-    )
+    rows = await postings.read(connection, owner_id, terms, kinds, cap)
+    capped = frozenset(term for term, held, _ in rows if held > cap)
+    if capped and len(capped) == len(rows):
+        rows = await postings.read(connection, owner_id, terms, kinds, None)
+        capped = frozenset()
+    every = np.frombuffer(b"".join([packed for _, _, packed in rows]), postings.POSTING)
+    sizes = [len(packed) // postings.POSTING.itemsize for _, _, packed in rows]
     return Postings(
-        term,
+        np.repeat(np.array([term for term, _, _ in rows], np.int32), sizes),
         every["place"].astype(np.int64),
         every["frequency"].astype(np.int32),
         every["length"].astype(np.int32),
-    ), frozenset(capped)
+    ), capped
 
 
-def _masked(postings: Postings, stood: Places | None, excluded: Places) -> Postings:
+def _masked(held: Postings, stood: Places | None, excluded: Places) -> Postings:
     """The postings of the units that stand."""
     if stood is None and not len(excluded):
-        return postings
-    kept = np.ones(len(postings.place), bool)
+        return held
+    kept = np.ones(len(held.place), bool)
     if stood is not None:
         kept[:] = False
-        kept[positions(stood, postings.place)[1]] = True
-    kept[positions(excluded, postings.place)[1]] = False
-    return Postings(
-        postings.term[kept], postings.place[kept], postings.frequency[kept], postings.length[kept]
-    )
+        kept[positions(stood, held.place)[1]] = True
+    kept[positions(excluded, held.place)[1]] = False
+    return Postings(held.term[kept], held.place[kept], held.frequency[kept], held.length[kept])
 
 
 def _bounds(spans: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-import numpy as np
-
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
+from services.storage import postings
 from services.storage.embedding_spaces import list_spaces
 from services.storage.places import CHUNK, MEMORY, MESSAGE, PLACELESS, kind_of
 from services.storage.queries import load
@@ -69,23 +68,26 @@ class PendingItem:
 
 
 async def index_items(
-    connection: Connection, owner_id: OwnerId, items: Sequence[IndexedItem]
+    connection: Connection,
+    owner_id: OwnerId,
+    items: Sequence[IndexedItem],
+    *,
+    embedded: bool = False,
 ) -> None:
     """Makes new units findable by their words, in one round trip.
 
-    Their vectors come by `vectors.store_vectors`; until then they count as unembedded. A
-    place is filled once: its text never changes.
+    Their vectors come by `vectors.store_vectors`; until then they count as unembedded, unless
+    the caller stores them in this transaction (`embedded`). A place is filled once: its text
+    never changes.
     """
-    if not items:
-        return
-    items = sorted(items, key=lambda item: item.place)
-    await connection.execute(
-        SQL["insert_items"], owner_id, *item_columns(items), *posting_columns(items)
-    )
+    if items:
+        items = sorted(items, key=lambda item: item.place)
+        await connection.execute(SQL["insert_items"], owner_id, *_columns(items), not embedded)
 
 
-def item_columns(items: Sequence[IndexedItem]) -> tuple[list[object], ...]:
-    """The columns of units, in the order of their places, as the statements take them."""
+def _columns(items: Sequence[IndexedItem]) -> tuple[list[object], ...]:
+    """The columns of units, as the statement takes them. No term has a space in it."""
+    held = [item.terms.frequencies for item in items]
     return (
         [item.place for item in items],
         [item.item_id for item in items],
@@ -98,37 +100,8 @@ def item_columns(items: Sequence[IndexedItem]) -> tuple[list[object], ...]:
         [item.traits for item in items],
         [item.start_offset for item in items],
         [item.end_offset for item in items],
-    )
-
-
-def posting_columns(items: Sequence[IndexedItem]) -> tuple[list[object], ...]:
-    """The columns of the postings of units in the order of their places, in the key's order.
-
-    So neighbours in the index are written together.
-    """
-    terms: list[str] = []
-    frequencies: list[int] = []
-    for item in items:
-        terms.extend(item.terms.frequencies.keys())
-        frequencies.extend(item.terms.frequencies.values())
-    counts = [len(item.terms.frequencies) for item in items]
-    different = sorted(set(terms))
-    number = {term: at for at, term in enumerate(different)}
-    numbers = np.fromiter(map(number.__getitem__, terms), np.int64, len(terms))
-    order = np.argsort(numbers, kind="stable")  # of one term by place, as the items are
-
-    def column(values: Sequence[int]) -> list[object]:
-        ordered: list[object] = np.array(values, np.int64)[order].tolist()
-        return ordered
-
-    def of_items(values: Sequence[int]) -> list[object]:
-        return column(np.repeat(np.array(values, np.int64), counts).tolist())
-
-    return (
-        [different[at] for at in numbers[order].tolist()],
-        of_items([item.place for item in items]),
-        column([min(each, _MAX_FREQUENCY) for each in frequencies]),
-        of_items([item.terms.length for item in items]),
+        [" ".join(each) for each in held],
+        [" ".join([str(min(n, _MAX_FREQUENCY)) for n in each.values()]) for each in held],
     )
 
 
@@ -148,7 +121,7 @@ async def erase_items(connection: Connection, owner_id: OwnerId, item_ids: Seque
     places = await connection.fetchval(SQL["erase_items"], owner_id, list(item_ids))
     if not places:
         return
-    await connection.execute(SQL["erase_postings"], owner_id, places)
+    await postings.erase(connection, owner_id, places)
     for space in await list_spaces(connection):
         await erase_vectors(connection, owner_id, space, places)
 

@@ -10,7 +10,7 @@ from pgvector import HalfVector
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
-from services.storage import segments
+from services.storage import postings, segments
 from services.storage.codes import sign_bits
 from services.storage.embedding_spaces import in_space
 from services.storage.foundation import EmbeddingSpace
@@ -57,6 +57,7 @@ async def store_vectors(
         await segments.remove_packed(connection, owner_id, space, row["replaced"])
     if row["single"] >= segments.SEGMENT_CODES:
         await segments.pack(connection, owner_id, space)
+        await postings.pack(connection, owner_id)
     stored: int = row["stored"]
     return stored
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from services.runtime.database import Connection, Database
 from services.runtime.ids import new_id
-from services.storage import bulk, foundation, segments
+from services.storage import bulk, foundation, postings, segments
 from services.storage.codes import SegmentCache, sign_bits
 from services.storage.search import Filter, Gathered, gather
 from services.storage.search_items import (
@@ -137,9 +137,21 @@ async def test_writers_of_one_user_do_not_wait_for_each_other(test_database: Tes
 
 @pytest.fixture
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Segments of a few codes, so that a test meets every level."""
+    """Segments of a few codes, blocks of a few units, so that a test meets every level."""
     monkeypatch.setattr(segments, "SEGMENT_CODES", 8)
     monkeypatch.setattr(segments, "MERGED_SEGMENTS", 3)
+    monkeypatch.setattr(postings, "MERGED_BLOCKS", 3)
+
+
+async def assert_postings_are_those_of(connection: Connection, items: list[IndexedItem]) -> None:
+    rows = await connection.fetch("SELECT term, place, frequency, length FROM postings")
+    assert sorted(map(tuple, rows)) == sorted(
+        (term, item.place, count, item.terms.length)
+        for item in items
+        for term, count in item.terms.frequencies.items()
+    )
+    empty = await connection.fetchval("SELECT count(*) FROM packed_postings WHERE packed = ''")
+    assert empty == 0
 
 
 async def assert_codes_are_those_of_the_vectors(connection: Connection, owner: Owner) -> None:
@@ -158,7 +170,7 @@ async def assert_codes_are_those_of_the_vectors(connection: Connection, owner: O
 
 @pytest.mark.usefixtures("small_segments")
 @pytest.mark.parametrize("seed", range(3))
-async def test_there_is_a_code_for_each_vector_and_no_other(
+async def test_codes_and_postings_are_those_of_what_is_stored_and_no_others(
     test_database: TestDatabase, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -170,7 +182,8 @@ async def test_there_is_a_code_for_each_vector_and_no_other(
             async with owner.transaction() as connection:
                 space = await foundation.active_space(connection)
                 new = [
-                    indexed(new_id(), rng.choice(KINDS), "tea") for _ in range(rng.randint(0, 9))
+                    indexed(new_id(), rng.choice(KINDS), " ".join(rng.choices("abcde", k=3)))
+                    for _ in range(rng.randint(0, 9))
                 ]
                 await index_items(connection, owner.owner_id, new)
                 items += new
@@ -183,6 +196,9 @@ async def test_there_is_a_code_for_each_vector_and_no_other(
                 items = [item for item in items if item not in gone]
             async with owner.transaction() as connection:
                 await assert_codes_are_those_of_the_vectors(connection, owner)
+                await assert_postings_are_those_of(connection, items)
+                blocks = await connection.fetch("SELECT level FROM posting_blocks")
+                assert Counter(row["level"] for row in blocks)[0] < 3
                 levels = await connection.fetch("SELECT level FROM segments_1")
                 single = await connection.fetchval("SELECT count(*) FROM codes_1")
                 counted = Counter(row["level"] for row in levels)

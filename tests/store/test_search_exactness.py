@@ -15,12 +15,13 @@ from services.providers.embeddings.model_folder import ModelFolder
 from services.providers.embeddings.onnx_model import OnnxSentenceModel
 from services.runtime.database import Connection
 from services.runtime.ids import new_id
-from services.storage import bulk, foundation
+from services.storage import bulk, foundation, postings
 from services.storage.codes import SegmentCache, nearest
 from services.storage.hybrid_search import NEAREST, bm25
 from services.storage.places import message_place
 from services.storage.search import Filter, describe, gather
 from services.storage.search_items import IndexedItem, erase_items, index_items, retract_items
+from services.storage.vectors import lock_vectors
 from services.text.terms import Terms
 from tests.conftest import TestDatabase
 from tests.store.indexed import indexed
@@ -69,9 +70,10 @@ async def scored(connection: Connection, owner: Owner, query: list[str]) -> dict
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_bm25_is_what_bm25s_says_whatever_was_written(
-    test_database: TestDatabase, seed: int
+    test_database: TestDatabase, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = random.Random(seed)
+    monkeypatch.setattr(postings, "MERGED_BLOCKS", 2)
     present: dict[UUID, IndexedItem] = {}
     async with opened(test_database) as database:
         owner = await new_owner(database)
@@ -86,6 +88,9 @@ async def test_bm25_is_what_bm25s_says_whatever_was_written(
                 await erase_items(connection, owner.owner_id, erased)
                 present = {key: item for key, item in present.items() if key not in erased}
                 present |= {item.item_id: item for item in new}
+                if rng.random() < 0.7:
+                    await lock_vectors(connection, owner.owner_id)
+                    await postings.pack(connection, owner.owner_id)
             async with owner.transaction() as connection:
                 for _ in range(4):
                     query = rng.sample([*VOCABULARY, "absent"], rng.randint(1, 8))

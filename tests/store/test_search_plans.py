@@ -10,10 +10,17 @@ import pytest
 
 from services.runtime.database import Connection, Database
 from services.runtime.ids import new_id
-from services.storage import foundation, memories, search, search_items, segments, vectors
+from services.storage import (
+    foundation,
+    memories,
+    postings,
+    search,
+    search_items,
+    segments,
+    vectors,
+)
 from services.storage.embedding_spaces import in_space
-from services.storage.places import message_place
-from services.storage.search import Filter
+from services.storage.places import CHUNK, MESSAGE, message_place
 from services.storage.search_items import index_items
 from services.storage.vectors import store_vectors
 from tests.conftest import TestDatabase
@@ -81,7 +88,6 @@ def _indexes(nodes: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
 async def test_a_search_reads_the_users_own_range_of_each_key(
     test_database: TestDatabase, counted: bool
 ) -> None:
-    first, last = zip(*Filter(kinds=("message", "chunk")).spans, strict=True)
     async with opened(test_database) as database:
         owners = [await _fill(database, number) for number in range(OWNERS)]
         if counted:
@@ -92,11 +98,11 @@ async def test_a_search_reads_the_users_own_range_of_each_key(
             read = _indexes(await _plan(connection, search.SQL["standing"], owner.owner_id, True))
             assert read["pk_codes_1"][0] == "Index Only Scan"
             assert set(read) >= {"pk_segments_1", "pk_collection_sizes"}
-            terms = (owner.owner_id, ["w1", "w2", "w3"], first, last, 20_000)
-            read = _indexes(await _plan(connection, search.SQL["postings"], *terms))
-            assert read["pk_postings"][0] == "Index Only Scan"
-            assert "term =" in read["pk_postings"][1]
-            assert "place >=" in read["pk_postings"][1]
+            terms = (owner.owner_id, ["w1", "w2", "w3"], [MESSAGE, CHUNK], 20_000)
+            read = _indexes(await _plan(connection, postings.SQL["read"], *terms))
+            assert set(read) == {"pk_posting_blocks", "pk_packed_postings", "pk_unit_terms"}
+            assert "block_id =" in read["pk_packed_postings"][1]
+            assert "term =" in read["pk_packed_postings"][1]
             read = _indexes(await _plan(connection, search.SQL["describe"], owner.owner_id, PLACES))
             assert set(read) == {"pk_search_items", "pk_vectors_1"}
             assert "place =" in read["pk_search_items"][1]
@@ -114,7 +120,11 @@ async def test_writers_touch_their_own_range_of_each_key(
         owner = owners[3]
         some, item = PLACES[:3], [new_id()]
         statements: list[tuple[str, tuple[Any, ...]]] = [
-            (search_items.SQL["erase_postings"], (some,)),
+            (postings.SQL["erase_single"], (some,)),
+            (postings.SQL["holding_blocks"], (some,)),
+            (postings.SQL["pack"], (new_id(), 0)),
+            (postings.SQL["merge"], ([new_id()], new_id(), 1)),
+            (postings.SQL["repack"], ([new_id()], ["a"], [MESSAGE], [b""])),
             (search_items.SQL["erase_items"], (item,)),
             (search_items.SQL["retract_items"], (item,)),
             (search_items.SQL["list_unembedded"], (256, 1_200)),

@@ -26,24 +26,6 @@ FROM (SELECT string_agg(int8send(place), ''::bytea ORDER BY place) AS places,
 -- $1 owner_id, $2 segment_id[]. Key: the segments' primary key.
 SELECT segment_id, places, codes FROM {segments} WHERE owner_id = $1 AND segment_id = ANY ($2::uuid[])
 
--- name: postings
--- $1 owner_id, $2 term[], $3 and $4 the first and last place of each span, $5 how many of a term in a span at most (null:
--- all). Key: pk_postings, from the index alone. One row a term and span: the term's position in $2, from 0, and place,
--- frequency and length of each posting, packed.
-SELECT (wanted.number - 1)::integer AS term, found.postings, found.packed
-FROM unnest($2::text[]) WITH ORDINALITY AS wanted (term, number)
-CROSS JOIN unnest($3::bigint[], $4::bigint[]) AS span (first, last)
-CROSS JOIN LATERAL (
-    SELECT count(*) AS postings,
-           string_agg(int8send(place) || int2send(frequency) || int4send(length), ''::bytea) AS packed
-    FROM (
-        SELECT place, frequency, length FROM postings
-        WHERE owner_id = $1 AND postings.term = wanted.term AND place BETWEEN span.first AND span.last
-        ORDER BY place LIMIT $5
-    ) AS read
-) AS found
-ORDER BY wanted.number, span.first
-
 -- name: stood
 -- $1 owner_id, $2 and $3 the first and last place of each span, $4 the moment. Key: pk_search_items.
 SELECT string_agg(int8send(place), ''::bytea ORDER BY place) AS places, count(*) AS items,

@@ -1,9 +1,10 @@
--- What can be found by words: units and their postings.
+-- What can be found: units.
 
 -- name: insert_items
 -- $1 owner_id; arrays, one entry a unit: $2 place, $3 item_id, $4 memory_type, $5 length, $6 event_at, $7 recorded_at
--- (null: now), $8 created_at (null: as recorded_at), $9 speaker, $10 traits, $11 start_offset, $12 end_offset; arrays, one
--- entry a posting, in the key's order: $13 term, $14 place, $15 frequency, $16 length. Keys: pk_search_items, pk_postings.
+-- (null: now), $8 created_at (null: as recorded_at), $9 speaker, $10 traits, $11 start_offset, $12 end_offset, $13 its terms
+-- and $14 their frequencies, with a space between two of them; $15 whether the units wait for a vector. Keys:
+-- pk_search_items, pk_unit_terms, pk_unembedded.
 WITH units AS (
     INSERT INTO search_items (owner_id, place, item_id, memory_type, length, event_at, recorded_at, created_at, speaker,
                               traits, start_offset, end_offset)
@@ -14,11 +15,11 @@ WITH units AS (
         AS given (place, item_id, memory_type, length, event_at, recorded_at, created_at, speaker, traits, start_offset,
                   end_offset)
 ), waiting AS (
-    INSERT INTO unembedded (owner_id, place) SELECT $1, unnest($2)
+    INSERT INTO unembedded (owner_id, place) SELECT $1, unnest($2) WHERE $15::boolean
 )
-INSERT INTO postings (owner_id, term, place, frequency, length)
-SELECT $1, term, place, frequency, length
-FROM unnest($13::text[], $14::bigint[], $15::smallint[], $16::integer[]) AS given (term, place, frequency, length)
+INSERT INTO unit_terms (owner_id, place, length, terms, frequencies)
+SELECT $1, place, length, string_to_array(terms, ' '), string_to_array(frequencies, ' ')::smallint[]
+FROM unnest($2::bigint[], $5::integer[], $13::text[], $14::text[]) AS given (place, length, terms, frequencies)
 
 -- name: retract_items
 -- $1 owner_id, $2 item_id[]. Key: ix_search_items_item. Never before they were recorded, though this transaction may
@@ -34,12 +35,6 @@ WITH erased AS (
     DELETE FROM unembedded WHERE owner_id = $1 AND place IN (SELECT place FROM erased)
 )
 SELECT array_agg(place ORDER BY place) FROM erased
-
--- name: erase_postings
--- $1 owner_id, $2 place[]. Key: pk_postings, which is skipped through: from term to term, and in each to these places.
--- With 200,000 units of the user that takes 0.1 s for one place, 0.2 s for 4,000. Erasing is rare: that each unit kept a
--- list of its terms would cost every write and every scan of units more than it saves here.
-DELETE FROM postings WHERE owner_id = $1 AND place = ANY ($2::bigint[])
 
 -- name: list_places
 -- $1 owner_id, $2 item_id[]. Key: ix_search_items_item. One row an item.

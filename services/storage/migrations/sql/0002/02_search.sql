@@ -31,16 +31,46 @@ CREATE INDEX ix_search_items_item ON search_items (owner_id, item_id);
 -- What searches of the present have to leave out.
 CREATE INDEX ix_search_items_retracted ON search_items (owner_id, place) WHERE retracted_at IS NOT NULL;
 
--- The inverted index: one user's search is a contiguous range of the key for each term, read from the index alone.
-CREATE TABLE postings (
-    owner_id  uuid     NOT NULL,
-    term      text     COLLATE "C" NOT NULL,
-    place     bigint   NOT NULL,
-    frequency smallint NOT NULL,
+-- The inverted index, a log-structured merge: the terms of the units that came last, a row a unit; and all others by
+-- term, packed into blocks that never change but are replaced (services/storage/postings.py).
+CREATE TABLE unit_terms (
+    owner_id    uuid       NOT NULL,
+    place       bigint     NOT NULL,
     -- The unit's, so that scoring needs no other table.
-    length    integer  NOT NULL,
-    CONSTRAINT pk_postings PRIMARY KEY (owner_id, term, place) INCLUDE (frequency, length)
-) WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+    length      integer    NOT NULL,
+    terms       text[]     COLLATE "C" NOT NULL,
+    frequencies smallint[] NOT NULL,
+    CONSTRAINT pk_unit_terms PRIMARY KEY (owner_id, place)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05);
+
+CREATE TABLE posting_blocks (
+    owner_id    uuid     NOT NULL,
+    block_id    uuid     NOT NULL,
+    level       smallint NOT NULL,
+    first_place bigint   NOT NULL,
+    last_place  bigint   NOT NULL,
+    CONSTRAINT pk_posting_blocks PRIMARY KEY (owner_id, block_id)
+);
+
+-- Of one term the postings in one block and of one kind of place, each 14 bytes: place (8), frequency (2), length (4),
+-- big-endian. One search reads a row a block and term.
+CREATE TABLE packed_postings (
+    owner_id uuid     NOT NULL,
+    block_id uuid     NOT NULL,
+    term     text     COLLATE "C" NOT NULL,
+    kind     smallint NOT NULL,
+    packed   bytea    STORAGE EXTERNAL NOT NULL,
+    CONSTRAINT pk_packed_postings PRIMARY KEY (owner_id, block_id, term, kind)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05);
+
+-- Both, a row a posting: to look into the index, not to search it.
+CREATE VIEW postings WITH (security_invoker = true) AS
+SELECT owner_id, term, place, frequency, length
+FROM unit_terms, unnest(terms, frequencies) AS held (term, frequency)
+UNION ALL
+SELECT owner_id, term, substring(packed FROM at + 1 FOR 8)::bigint, substring(packed FROM at + 9 FOR 2)::smallint,
+       substring(packed FROM at + 11 FOR 4)::integer
+FROM packed_postings, generate_series(0, octet_length(packed) - 14, 14) AS at;
 
 -- Units without a vector in the active embedding space.
 CREATE TABLE unembedded (
@@ -60,6 +90,8 @@ CREATE TABLE collection_sizes (
     memories_length bigint  NOT NULL DEFAULT 0,
     chunks          bigint  NOT NULL DEFAULT 0,
     chunks_length   bigint  NOT NULL DEFAULT 0,
+    -- How often something was erased or replaced: what was read of a user before is not to be used after it.
+    rewrites        bigint  NOT NULL DEFAULT 0,
     CONSTRAINT pk_collection_sizes PRIMARY KEY (owner_id, slot)
 ) WITH (fillfactor = 50);
 
