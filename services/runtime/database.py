@@ -10,7 +10,8 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 import asyncpg
 import pgvector.asyncpg
@@ -18,12 +19,12 @@ import pgvector.asyncpg
 from services.runtime import context
 from services.runtime.config import DatabaseSettings
 from services.runtime.errors import DeadlineExceeded, FailedPrecondition, Unavailable
+from services.runtime.opening import Isolation, reading_script, settings_statement
 from services.runtime.scope import Scope
 
 __all__ = ["Connection", "Database", "Isolation", "Scope", "connection_lost"]
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
-Isolation = Literal["read_committed", "repeatable_read", "serializable"]
 T = TypeVar("T")
 
 _RETRY_AFTER_SECONDS = 1.0
@@ -39,12 +40,6 @@ _CONNECTION_LOST = (
 )
 # What statements raise on a connection that is gone, in place of the reason.
 _DRIVER_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
-_SET_SCOPE = """
-SELECT set_config('mnema.tenant', $1, true), set_config('mnema.owner', $2, true),
-       set_config('mnema.admin', $3, true), set_config('mnema.queue', $4, true),
-       set_config('mnema.key_hash', $5, true), set_config('plan_cache_mode', $6, true),
-       set_config('statement_timeout', $7, true)
-"""
 
 
 def connection_lost(error: BaseException) -> bool:
@@ -58,6 +53,7 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", settings: DatabaseSettings) -> None:
         self._pool = pool
         self._settings = settings
+        self._leaving: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def connect(cls, settings: DatabaseSettings) -> Self:
@@ -96,6 +92,7 @@ class Database:
         """Close every connection; those in use get a few seconds to come back."""
         try:
             async with asyncio.timeout(5):
+                await asyncio.gather(*self._leaving)
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
@@ -108,21 +105,27 @@ class Database:
         readonly: bool = False,
         isolation: Isolation = "read_committed",
         plan_once: bool = False,
+        by_keys: bool = False,
     ) -> AsyncIterator[Connection]:
         """A transaction that sees only what `scope` names; commits at the end of the block.
 
         With `plan_once` its statements are planned once a connection, not for each call: for
         those that read by keys, whatever their parameters, where planning outweighs reading.
+        `by_keys` is that, and keeps the planner from reading any other way.
 
         Its statements end with the current request's deadline (DeadlineExceeded).
         Unavailable when the server is gone or no connection becomes free in time. A nested
         `connection.transaction()` is a savepoint.
         """
-        settings = (*scope.values(), "force_generic_plan" if plan_once else "auto")
-        connection, transaction = await self._begin(settings, readonly, isolation)
+        plans = "force_generic_plan" if plan_once or by_keys else "auto"
+        begin = self._begin_reading if readonly else self._begin_writing
+        connection, transaction = await self._begin(
+            partial(begin, (*scope.values(), plans), isolation, by_keys)
+        )
         try:
             yield connection
-            await transaction.commit()
+            if not readonly:
+                await transaction.commit()
         except BaseException as error:
             gone = _gone(connection, error)
             if not gone and connection.is_in_transaction():
@@ -132,7 +135,11 @@ class Database:
                 raise
             raise translated from error
         finally:
-            await self._pool.release(connection)
+            if readonly and not _gone(connection):
+                # Nothing depends on the end of a transaction that has only read.
+                self._leave(connection, transaction)
+            else:
+                await self._pool.release(connection)
 
     async def run(
         self,
@@ -202,31 +209,23 @@ class Database:
         finally:
             await connection.close(timeout=2)
 
-    async def _begin(
-        self, settings: Sequence[str], readonly: bool, isolation: Isolation
-    ) -> tuple[Connection, asyncpg.transaction.Transaction]:
-        """A connection with a transaction open on it, with the `settings` of _SET_SCOPE.
-
-        The last one, how long a statement may take, is what is left by then.
+    async def _begin(self, begin: "Callable[[Connection], Awaitable[_Ending]]") -> "_Begun":
+        """A connection with a transaction open on it.
 
         A pooled connection that died unnoticed shows it here, before any work was done, so
         one more try on a fresh connection is safe.
         """
         try:
-            return await self._begin_once(settings, readonly, isolation)
+            return await self._begin_once(begin)
         except Unavailable:
             if self._pool.is_closing():
                 raise
-            return await self._begin_once(settings, readonly, isolation)
+            return await self._begin_once(begin)
 
-    async def _begin_once(
-        self, settings: Sequence[str], readonly: bool, isolation: Isolation
-    ) -> tuple[Connection, asyncpg.transaction.Transaction]:
+    async def _begin_once(self, begin: "Callable[[Connection], Awaitable[_Ending]]") -> "_Begun":
         connection = await self._acquire()
         try:
-            transaction = connection.transaction(isolation=isolation, readonly=readonly)
-            await transaction.start()
-            await connection.fetchrow(_SET_SCOPE, *settings, self._statement_timeout())
+            return connection, await begin(connection)
         except BaseException as error:
             gone = _gone(connection, error)
             # Without its transaction's end the connection is of no use to the next one.
@@ -237,7 +236,40 @@ class Database:
             if translated is None:
                 raise
             raise translated from error
-        return connection, transaction
+
+    async def _begin_writing(
+        self, settings: Sequence[str], isolation: Isolation, by_keys: bool, connection: Connection
+    ) -> "_Ending":
+        transaction = connection.transaction(isolation=isolation)
+        await transaction.start()
+        values = (*settings, self._statement_timeout())
+        await connection.fetchrow(settings_statement(by_keys=by_keys), *values)
+        return transaction
+
+    async def _begin_reading(
+        self, settings: Sequence[str], isolation: Isolation, by_keys: bool, connection: Connection
+    ) -> "_Ending":
+        """In one round trip: a script of two statements, which takes no parameters."""
+        values = (*settings, self._statement_timeout())
+        await connection.execute(reading_script(isolation, values, by_keys=by_keys))
+        return _Reading(connection)
+
+    def _leave(self, connection: Connection, transaction: "_Ending") -> None:
+        """Ends a reading transaction and gives its connection back, in the background."""
+        leaving = asyncio.create_task(self._end(connection, transaction))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
+    async def _end(self, connection: Connection, transaction: "_Ending") -> None:
+        try:
+            if connection.is_in_transaction():
+                await transaction.commit()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            # What was read was answered long since; the next one gets another connection.
+            if not _gone(connection):
+                connection.terminate()
+        finally:
+            await self._pool.release(connection)
 
     async def _acquire(self) -> Connection:
         limit = context.call_timeout(self._settings.acquire_timeout_seconds)
@@ -297,7 +329,30 @@ def _to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-async def _roll_back(transaction: asyncpg.transaction.Transaction, connection: Connection) -> None:
+class _Ending(Protocol):
+    """How a transaction ends."""
+
+    async def commit(self) -> None: ...
+    async def rollback(self) -> None: ...
+
+
+_Begun: TypeAlias = tuple[Connection, _Ending]
+
+
+class _Reading:
+    """The end of a transaction that was begun by a script."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def commit(self) -> None:
+        await self._connection.execute("COMMIT")
+
+    async def rollback(self) -> None:
+        await self._connection.execute("ROLLBACK")
+
+
+async def _roll_back(transaction: _Ending, connection: Connection) -> None:
     try:
         await transaction.rollback()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):

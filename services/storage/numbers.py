@@ -10,7 +10,7 @@ SQL = load("numbers")
 
 
 async def take_numbers(
-    connection: Connection, owner_id: OwnerId, counted: Literal["placeless"], count: int
+    connection: Connection, owner_id: OwnerId, counted: Literal["placeless", "rewrite"], count: int
 ) -> int:
     """Takes `count` numbers, and returns the first: none of them is ever given again.
 

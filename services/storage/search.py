@@ -17,14 +17,23 @@ from services.runtime.errors import Unavailable
 from services.runtime.ids import OwnerId
 from services.storage import postings
 from services.storage.codes import Codes, Places, SegmentCache, codes_of, positions
-from services.storage.described import Candidate, Described, describe
+from services.storage.described import Candidate, Described, Epoch, UnitCache, describe
 from services.storage.embedding_spaces import in_space
 from services.storage.foundation import EmbeddingSpace
 from services.storage.places import CHUNK, MEMORY, MESSAGE, PLACELESS, kind_range
 from services.storage.queries import load
 from services.storage.search_items import Kind
 
-__all__ = ["Candidate", "Described", "Filter", "Gathered", "Postings", "describe", "gather"]
+__all__ = [
+    "Candidate",
+    "Described",
+    "Filter",
+    "Gathered",
+    "Postings",
+    "UnitCache",
+    "describe",
+    "gather",
+]
 
 SQL = load("search")
 
@@ -103,7 +112,7 @@ class Gathered:
     asked for, whatever else is filtered. `capped` are the positions of the terms of which
     not all postings were read. `allowed` are the only places that may be hits (None: all),
     `excluded` are not to be: both sorted, for `codes.nearest`, with `spans`. Postings hold
-    no excluded place.
+    no excluded place. What is known of the user's units is of the `epoch`.
     """
 
     postings: Postings
@@ -114,6 +123,7 @@ class Gathered:
     spans: tuple[tuple[int, int], ...]
     allowed: Places | None
     excluded: Places
+    epoch: Epoch = (None, None)
 
 
 async def gather(
@@ -127,14 +137,13 @@ async def gather(
     by_meaning: bool = True,
     term_cap: int = TERM_CAP,
 ) -> Gathered:
-    """Reads what the ranking of a query needs: three round trips, and one more for each of these.
+    """Reads what the ranking of a query needs: two round trips, and one more for each of these.
 
-    Segments that are not in the cache, a filter that narrows, a moment (`as_of`). Until the
-    transaction ends, its statements are planned to read by keys.
+    Segments that are not in the cache, a filter that narrows, a moment (`as_of`).
 
     Args:
-        connection: A transaction of the user. Isolated (repeatable read), all parts are of
-            one moment.
+        connection: A transaction of the user, `by_keys`. Isolated (repeatable read), all
+            parts are of one moment.
         owner_id: The user.
         space: Whose codes are read.
         terms: The query's, each once.
@@ -143,7 +152,6 @@ async def gather(
         by_meaning: Whether codes are read at all.
         term_cap: How many postings of a term are read if another term has fewer.
     """
-    await connection.execute(SQL["steady_plans"])
     for _ in range(_READS):
         standing = await connection.fetchrow(in_space(SQL["standing"], space), owner_id, by_meaning)
         if standing is None:
@@ -164,7 +172,10 @@ async def gather(
         allowed = await _allowed(connection, owner_id, chosen)
     held, capped = await _postings(connection, owner_id, terms, chosen.place_kinds, term_cap)
     held = _masked(held, stood, excluded)
-    return Gathered(held, capped, items, total_length, codes, chosen.spans, allowed, excluded)
+    return Gathered(
+        held, capped, items, total_length, codes, chosen.spans, allowed, excluded,
+        (standing["incarnation"], standing["rewrites"]),
+    )  # fmt: skip
 
 
 async def _codes(

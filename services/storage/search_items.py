@@ -10,6 +10,7 @@ from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage import postings
 from services.storage.embedding_spaces import list_spaces
+from services.storage.numbers import take_numbers
 from services.storage.places import CHUNK, MEMORY, MESSAGE, PLACELESS, kind_of
 from services.storage.queries import load
 from services.storage.vectors import erase_vectors, lock_vectors
@@ -121,6 +122,7 @@ async def erase_items(connection: Connection, owner_id: OwnerId, item_ids: Seque
     places = await connection.fetchval(SQL["erase_items"], owner_id, list(item_ids))
     if not places:
         return
+    await take_numbers(connection, owner_id, "rewrite", 1)
     await postings.erase(connection, owner_id, places)
     for space in await list_spaces(connection):
         await erase_vectors(connection, owner_id, space, places)

@@ -14,6 +14,7 @@ from services.storage import postings, segments
 from services.storage.codes import sign_bits
 from services.storage.embedding_spaces import in_space
 from services.storage.foundation import EmbeddingSpace
+from services.storage.numbers import take_numbers
 from services.storage.queries import load
 
 SQL = load("vectors")
@@ -54,6 +55,7 @@ async def store_vectors(
     if row is None:
         raise AssertionError("an aggregate has a row")
     if row["replaced"]:
+        await take_numbers(connection, owner_id, "rewrite", 1)
         await segments.remove_packed(connection, owner_id, space, row["replaced"])
     if row["single"] >= segments.SEGMENT_CODES:
         await segments.pack(connection, owner_id, space)

@@ -1,23 +1,23 @@
 """One search: what a ranking profile says of a user's things, the best of them as hits."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 from opentelemetry import trace
 
-from services.providers.embeddings.base import Vector
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage import hybrid_search
 from services.storage.codes import SegmentCache
 from services.storage.foundation import EmbeddingSpace
-from services.storage.search import Candidate, Filter
+from services.storage.search import Candidate, Described, Filter, UnitCache, describe, gather
 from services.text.terms import query_terms
+from services.vector.embedding import Attempt
 from services.vector.ranking.meaning import Values
 from services.vector.ranking.profile import Profile
-from services.vector.ranking.question import Question, read_question
+from services.vector.ranking.question import read_question
 from services.vector.ranking.rank import Ranking, Share, evidence_for, rank
 
 _TRACER = trace.get_tracer("mnema.vector")
@@ -25,10 +25,13 @@ _TRACER = trace.get_tracer("mnema.vector")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query: its text, its embedding (None: by words alone), and when and where it is asked."""
+    """A query: its text, its embedding, and when and where it is asked.
+
+    The embedding is waited for when it is needed; without one it is searched by words alone.
+    """
 
     text: str
-    embedding: Vector | None
+    embedding: Awaitable[Attempt]
     asked_at: datetime
 
 
@@ -59,10 +62,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Searcher:
-    """Searches one embedding space; keeps codes from search to search."""
+    """Searches one embedding space; keeps codes and units from search to search."""
 
     space: EmbeddingSpace
     segments: SegmentCache
+    units: UnitCache
 
     async def search(
         self,
@@ -73,11 +77,9 @@ class Searcher:
         profile: Profile,
         limit: int,
     ) -> Sequence[Hit]:
-        """The best first, at most `limit`. Belongs into an isolated transaction."""
-        if profile.fusion == "reciprocal_ranks":
-            return await self._by_ranks(connection, owner_id, asked, chosen, limit)
-        question = read_question(asked.text, asked.embedding, asked.asked_at)
-        return await self._by_signals(connection, owner_id, question, chosen, profile, limit)
+        """The best first, at most `limit`. Belongs into an isolated transaction, `by_keys`."""
+        search = self._by_ranks if profile.fusion == "reciprocal_ranks" else self._by_signals
+        return await search(connection, owner_id, asked, chosen, profile, limit)
 
     async def _by_ranks(
         self,
@@ -85,9 +87,10 @@ class Searcher:
         owner_id: OwnerId,
         asked: Asked,
         chosen: Filter,
+        _: Profile,
         limit: int,
     ) -> Sequence[Hit]:
-        query = hybrid_search.Query(query_terms(asked.text), asked.embedding)
+        query = hybrid_search.Query(query_terms(asked.text), (await asked.embedding).vector)
         found = await hybrid_search.search(
             connection, owner_id, self.space, query, chosen, limit, self.segments
         )
@@ -108,13 +111,25 @@ class Searcher:
         self,
         connection: Connection,
         owner_id: OwnerId,
-        question: Question,
+        asked: Asked,
         chosen: Filter,
         profile: Profile,
         limit: int,
     ) -> Sequence[Hit]:
+        question = read_question(asked.text, None, asked.asked_at)
+        with _TRACER.start_as_current_span("gather"):
+            gathered = await gather(
+                connection, owner_id, self.space, question.terms, chosen, self.segments
+            )
+        embedding = (await asked.embedding).vector
+        question = replace(question, embedding=embedding)
+        known = self.units.of(owner_id, self.space, gathered.epoch)
+
+        async def describe_all(places: Sequence[int]) -> Described:
+            return await describe(connection, owner_id, self.space, places, embedding, known)
+
         evidence, mean_length = await evidence_for(
-            connection, owner_id, self.space, question, chosen, self.segments, limit
+            gathered, question, chosen, self.space.dims, limit, describe_all
         )
         with _TRACER.start_as_current_span("signals"):
             return _hits(rank(evidence, profile, mean_length), limit)

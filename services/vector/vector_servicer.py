@@ -1,5 +1,6 @@
 """VectorService over gRPC."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from google.protobuf.message import Message
@@ -20,6 +21,7 @@ from services.runtime.context import current
 from services.runtime.database import Database
 from services.storage.codes import SegmentCache
 from services.storage.foundation import EmbeddingSpace
+from services.storage.search import UnitCache
 from services.vector.convert import (
     DEFAULT_LIMIT,
     asked_at,
@@ -54,7 +56,7 @@ class VectorServicer(ProfileServicer):
         self._provider = provider
         self._space = space
         self._reranker = reranker
-        self._searcher = Searcher(space, SegmentCache())
+        self._searcher = Searcher(space, SegmentCache(), UnitCache())
 
     async def Embed(
         self,
@@ -88,9 +90,12 @@ class VectorServicer(ProfileServicer):
         user = User.served(request.user_id)
         moment = asked_at(request)
         ranking = await self._profiles.for_search(user.scope, request.ranking_profile)
-        embedded = await self._embedded(request)
-        asked = Asked(request.query, embedded.vector, moment)
-        hits = await self._found(user, request, asked, ranking.profile)
+        # The model and the database work side by side.
+        async with asyncio.TaskGroup() as group:
+            embedding = group.create_task(self._embedded(request))
+            asked = Asked(request.query, embedding, moment)
+            hits = await self._found(user, request, asked, ranking.profile)
+        embedded = embedding.result()
         failures = {"embedding": f"by words alone: {embedded.failure}"} if embedded.failure else {}
         if request.rerank:
             reranked = await try_rerank(self._reranker, request.query, hits)
@@ -114,7 +119,7 @@ class VectorServicer(ProfileServicer):
         if request.rerank and self._reranker is not None:
             limit = max(limit, self._reranker.top_n)
         async with self._database.transaction(
-            user.scope, readonly=True, isolation="repeatable_read"
+            user.scope, readonly=True, isolation="repeatable_read", by_keys=True
         ) as connection:
             hits = await self._searcher.search(
                 connection, user.owner_id, asked, chosen, profile, limit

@@ -10,6 +10,7 @@ import pytest
 
 from services.runtime.database import Connection, Database
 from services.runtime.ids import new_id
+from services.runtime.opening import SET_BY_KEYS
 from services.storage import (
     foundation,
     memories,
@@ -29,6 +30,8 @@ from tests.store.owners import Owner, new_owner, opened
 
 OWNERS, ITEMS = 8, 600
 DIMS = 384
+# As a transaction is that reads by keys.
+BY_KEYS = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)" + SET_BY_KEYS
 PLACES = [message_place(1, number, 0) for number in range(400)]
 
 
@@ -94,7 +97,7 @@ async def test_a_search_reads_the_users_own_range_of_each_key(
             await _statistics(test_database)
         owner = owners[5]
         async with owner.transaction() as connection:
-            await connection.execute(search.SQL["steady_plans"])
+            await connection.execute(BY_KEYS)
             read = _indexes(await _plan(connection, search.SQL["standing"], owner.owner_id, True))
             assert read["pk_codes_1"][0] == "Index Only Scan"
             assert set(read) >= {"pk_segments_1", "pk_collection_sizes"}
@@ -133,7 +136,7 @@ async def test_writers_touch_their_own_range_of_each_key(
             (segments.SQL["holding_segments"], (some,)),
         ]
         async with owner.transaction() as connection:
-            await connection.execute(search.SQL["steady_plans"])  # is there a key to read by?
+            await connection.execute(BY_KEYS)  # is there a key to read by?
             for statement, arguments in statements:
                 nodes = await _plan(connection, statement, owner.owner_id, *arguments)
                 assert _indexes(nodes), statement

@@ -1,19 +1,15 @@
 -- The read side of the search index. {vectors}, {codes}, {segments} stand for the tables of the active embedding space.
 
--- name: steady_plans
--- Until the transaction ends: the few rows that a search asks for by their keys are read by their keys, be the tables as
--- small or as little counted as they may; once a connection, for that doesn't depend on the keys; nothing is compiled.
-SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
-       set_config('enable_sort', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('jit', 'off', true),
-       set_config('plan_cache_mode', 'force_generic_plan', true)
-
 -- name: standing
 -- $1 owner_id, $2 whether codes are asked for. Keys: pk_collection_sizes, ix_search_items_retracted, the codes' and the
--- segments' primary keys. One row: the sizes of the collection (messages, their length, memories, chunks likewise), the
--- retracted places, the segments that stand, and the codes that are in none. Numbers are packed into bytes, which cost
--- a client nothing to read.
+-- segments' primary keys, pk_numbers. One row: the sizes of the collection (messages, their length, memories, chunks
+-- likewise), the epoch, the retracted places, the segments that stand, and the codes that are in none. Numbers are packed
+-- into bytes, which cost a client nothing to read.
 SELECT (SELECT ARRAY[sum(messages), sum(messages_length), sum(memories), sum(memories_length), sum(chunks),
                      sum(chunks_length)]::bigint[] FROM collection_sizes WHERE owner_id = $1) AS sizes,
+       -- Slots are random: a user who was erased and came again has others.
+       (SELECT min(slot) FROM collection_sizes WHERE owner_id = $1) AS incarnation,
+       (SELECT last_number FROM numbers WHERE owner_id = $1 AND counted = 'rewrite') AS rewrites,
        (SELECT string_agg(int8send(place), ''::bytea ORDER BY place) FROM search_items
         WHERE owner_id = $1 AND retracted_at IS NOT NULL) AS retracted,
        (SELECT array_agg(segment_id ORDER BY segment_id) FROM {segments} WHERE owner_id = $1 AND $2) AS segments,

@@ -1,17 +1,14 @@
 """Ranking: from what was gathered to the best things, with the share of every signal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from opentelemetry import trace
 
-from services.runtime.database import Connection
-from services.runtime.ids import OwnerId
-from services.storage.codes import Nearest, SegmentCache, nearest, positions, scan
-from services.storage.foundation import EmbeddingSpace
+from services.storage.codes import Nearest, nearest, positions, scan
 from services.storage.places import MEMORY, kind_range
-from services.storage.search import Filter, Gathered, describe, gather
+from services.storage.search import Described, Filter, Gathered
 from services.vector.ranking.evidence import Evidence, evidence_of
 from services.vector.ranking.meaning import Meaning, Values
 from services.vector.ranking.pool import brought_up, choose
@@ -76,38 +73,27 @@ def blend(weight: Weight, mean_length: float) -> float:
 
 
 async def evidence_for(
-    connection: Connection,
-    owner_id: OwnerId,
-    space: EmbeddingSpace,
+    gathered: Gathered,
     question: Question,
     chosen: Filter,
-    cache: SegmentCache,
+    dims: int,
     limit: int,
+    describe: Callable[[Sequence[int]], Awaitable[Described]],
 ) -> tuple[Evidence, float]:
-    """Reads and works out all that a ranking of at least `limit` things needs.
+    """Works out all that a ranking of at least `limit` things needs.
 
-    Also returns the mean length of the collection's units, in terms. Belongs into an isolated
-    transaction.
+    `describe` reads units by their places. Also returns the mean length of the collection's
+    units, in terms.
     """
-    with _TRACER.start_as_current_span("gather"):
-        gathered = await gather(
-            connection,
-            owner_id,
-            space,
-            question.terms,
-            chosen,
-            cache,
-            by_meaning=question.embedding is not None,
-        )
     with _TRACER.start_as_current_span("nearest"):
-        near, meaning, memories = _meaning(gathered, question, chosen, space.dims)
+        near, meaning, memories = _meaning(gathered, question, chosen, dims)
     with _TRACER.start_as_current_span("choose"):
         words = words_of(gathered, len(question.terms))
         brought = brought_up(words, near, gathered.allowed)
         talk, kept = choose(words, meaning, brought, limit)
         best = brought.best_units(talk.things[kept])
     with _TRACER.start_as_current_span("describe"):
-        units = await describe(connection, owner_id, space, best.tolist(), question.embedding)
+        units = await describe(best.tolist())
     if len(units.places) < len(kept):
         kept = kept[positions(best, units.places)[0]]
     return evidence_of(question, talk, memories, kept, units), words.mean_length

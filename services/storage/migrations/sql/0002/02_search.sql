@@ -90,8 +90,6 @@ CREATE TABLE collection_sizes (
     memories_length bigint  NOT NULL DEFAULT 0,
     chunks          bigint  NOT NULL DEFAULT 0,
     chunks_length   bigint  NOT NULL DEFAULT 0,
-    -- How often something was erased or replaced: what was read of a user before is not to be used after it.
-    rewrites        bigint  NOT NULL DEFAULT 0,
     CONSTRAINT pk_collection_sizes PRIMARY KEY (owner_id, slot)
 ) WITH (fillfactor = 50);
 
