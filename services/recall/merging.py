@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from mnema.v1 import graph_service_pb2 as graph_pb
 from mnema.v1 import recall_service_pb2 as pb
 from mnema.v1 import vector_service_pb2 as vector_pb
+from services.contract.json_values import struct_of
 from services.recall import scoring
 from services.recall.arms import DEFAULT_LIMIT, Found
 from services.recall.joining import joined
@@ -36,12 +37,11 @@ def answer(request: pb.RecallRequest, found: Found, now: datetime) -> pb.RecallR
         conversation_results=messages[:limit],
         graph_results=[fact for _, fact in facts],
         graph_context=[_sentence(fact) for _, fact in facts],
+        user_profile=struct_of(found.profile) if found.profile else None,
         degraded=bool(found.missing),
         degraded_arms=found.missing,
         profile=found.ranking,
     )
-    for each in found.profile:
-        response.user_profile.fields[each.key].CopyFrom(each.value)
     merged = [
         *map(_merged_memory, memories),
         *map(_merged_message, messages),
