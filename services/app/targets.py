@@ -48,7 +48,7 @@ TARGETS: dict[str, Target] = {
     "recall": Target(
         "services.recall.target:build_recall",
         ("mnema.v1.RecallService",),
-        ("vector", "graph", "ingest"),
+        ("vector", "graph"),
     ),
     "reflect": Target(
         "services.reflect.target:build_reflect", ("mnema.v1.ReflectService",), ("vector",)

@@ -10,7 +10,7 @@ from services.graph.mentions import Mention, longest, mentions, names_the_user
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage.graph_edges import EdgeRow
-from services.storage.graph_nodes import NodeRow, get_nodes, nodes_named, user_nodes
+from services.storage.graph_nodes import NodeRow, get_nodes, nodes_named
 from services.storage.graph_reads import NeighborQuery, Place, edges_between, edges_near, place_of
 from services.storage.relations import CUSTOM, NodeKey, node_id_of
 
@@ -46,11 +46,8 @@ async def find_facts(
     Of each node the `limit` newest edges are looked at, so a node of 100,000 edges costs no
     more than others. At most 32 nodes count as named, those with the longest names.
     """
-    named = await _named_nodes(connection, owner_id, text, as_of)
-    meant = []
-    if names_the_user(text):
-        meant = await user_nodes(connection, owner_id, as_of, MAX_USER_NODES)
-    entities = {node.key: node for node in (*named, *meant)}
+    named, user = await _meant_nodes(connection, owner_id, text, as_of)
+    entities = {node.key: node for node in (*named, *user)}
     if not entities:
         return Facts((), ())
     known = await _edges_of(connection, owner_id, list(entities), limit, as_of)
@@ -88,12 +85,14 @@ async def _edges_of(
     return known
 
 
-async def _named_nodes(
+async def _meant_nodes(
     connection: Connection, owner_id: OwnerId, text: str, as_of: datetime | None
-) -> list[NodeRow]:
+) -> tuple[Sequence[NodeRow], Sequence[NodeRow]]:
+    """The nodes that the text names, and those of the user if it says "I" and the like."""
     found = mentions(text)
-    if not found:
-        return []
+    users = MAX_USER_NODES if names_the_user(text) else 0
+    if not found and not users:
+        return (), ()
     nodes = await nodes_named(
         connection,
         owner_id,
@@ -101,7 +100,15 @@ async def _named_nodes(
         list(dict.fromkeys(each.node_id for each in found)),
         as_of,
         MAX_FOUND_NODES,
+        users,
     )
+    return _chosen(found, nodes.named), nodes.user
+
+
+def _chosen(found: Sequence[Mention], nodes: Sequence[NodeRow]) -> list[NodeRow]:
+    """The nodes of the longest names that do not overlap."""
+    if not nodes:
+        return []
     of_name: dict[str, list[NodeRow]] = {}
     for node in nodes:
         for name in {node.key.node_id, node_id_of(node.name)}:

@@ -1,8 +1,9 @@
 """Which stretches of a text may be names: pure text, no look-up."""
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from itertools import islice
+from typing import NamedTuple, Protocol, TypeVar
 
 import regex
 
@@ -19,6 +20,7 @@ _DENSE = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー"
 _LETTER = rf"[\w--[{_DENSE}]]"
 _TOKEN = regex.compile(rf"[{_DENSE}]+|{_LETTER}+(?:['’]{_LETTER}+)*['’]?", regex.V1)
 _IS_DENSE = regex.compile(rf"[{_DENSE}]+")
+_PLAIN_TOKEN = re.compile(r"\w+(?:'\w+)*'?", re.ASCII)  # the same, of a text that is ASCII
 _POSSESSIVE = regex.compile(r"['’](?:s|S)?$")
 _CONTRACTED = regex.compile(r"^(i|we)['’]\w+$")
 _FIRST_PERSON_DENSE = regex.compile(r"我们?")
@@ -26,8 +28,7 @@ _FIRST_PERSON_DENSE = regex.compile(r"我们?")
 _SHORTEST, _LONGEST = 2, 6
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """A stretch [start, end) of a text that may be a name, and the id such a name has."""
 
     start: int
@@ -48,6 +49,11 @@ Place = TypeVar("Place", bound=_Placed)
 
 def names_the_user(text: str) -> bool:
     """Whether the text says "I", "my", "we" and the like."""
+    if text.isascii():
+        words = set(_PLAIN_TOKEN.findall(text.lower()))
+        return not FIRST_PERSON.isdisjoint(words) or any(
+            _CONTRACTED.match(word) for word in words if "'" in word
+        )
     for token in _TOKEN.finditer(text):
         word = token[0].casefold()
         if word in FIRST_PERSON or _CONTRACTED.match(word):
@@ -64,6 +70,8 @@ def mentions(text: str) -> list[Mention]:
     also every two to six characters in a row. A word that is only grammar is no name by itself,
     unless it is written like one within a sentence ("Will").
     """
+    if text.isascii():
+        return list(islice(_plain_mentions(text), MAX_CANDIDATES))
     found: dict[tuple[int, int], Mention] = {}
     for start, end in _stretches(text):
         name = " ".join(text[start:end].split())
@@ -98,6 +106,34 @@ def _stretches(text: str) -> Iterator[tuple[int, int]]:
             for start in range(first.start(), first.end() - _SHORTEST + 1):
                 for end in range(start + _SHORTEST, min(start + _LONGEST, first.end()) + 1):
                     yield start, end
+
+
+def _plain_mentions(text: str) -> Iterator[Mention]:
+    """`mentions` of a text that is ASCII, each word read once: most texts are."""
+    tokens = list(_PLAIN_TOKEN.finditer(text))
+    endings = [_plain_endings(token) for token in tokens]
+    tidy = " ".join(text.split()) == text
+    for index, first in enumerate(tokens):
+        start, before = first.start(), ""
+        for last in range(index, min(index + MAX_WORDS, len(tokens))):
+            for end, node_id in endings[last]:
+                if last == index and _is_grammar(text, start, end):
+                    continue
+                name = text[start:end]
+                if not tidy:
+                    name = " ".join(name.split())
+                yield Mention(start, end, name, (before + node_id).strip("_") or name.lower())
+            before += endings[last][0][1] + "_"
+
+
+def _plain_endings(token: "re.Match[str]") -> list[tuple[int, str]]:
+    """Where a name that ends with this word may end, and what the word gives to its id."""
+    start, word = token.start(), token[0]
+    ends = [len(word)]
+    folded = word.lower()
+    if folded.endswith(("'s", "'")):
+        ends.append(folded.rindex("'"))
+    return [(start + end, folded[:end].rstrip("'").replace("'", "_")) for end in ends]
 
 
 def _ends(token: "regex.Match[str]") -> Iterator[int]:

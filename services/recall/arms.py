@@ -1,33 +1,32 @@
 """The arms of a recall: asked side by side, each with its time; a failed one is left out."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
 import structlog
 
 from mnema.v1 import graph_service_pb2 as graph_pb
-from mnema.v1 import key_value_service_pb2 as kv_pb
 from mnema.v1 import recall_service_pb2 as pb
 from mnema.v1 import vector_service_pb2 as vector_pb
 from mnema.v1.graph_service_pb2_grpc import GraphServiceStub
-from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceStub
 from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
+from services.contract.convert_message import datetime_of
+from services.contract.user import User
+from services.recall.profile import read_profile
 from services.runtime.channels import call_timeout
 from services.runtime.config import RecallSettings
-from services.runtime.errors import Unavailable
+from services.runtime.database import Database
+from services.runtime.errors import DeadlineExceeded, MnemaError, Unavailable
 
 if TYPE_CHECKING:  # the names exist in the stubs' types alone
     from mnema.v1.graph_service_pb2_grpc import GraphServiceAsyncStub
-    from mnema.v1.key_value_service_pb2_grpc import KeyValueServiceAsyncStub
     from mnema.v1.vector_service_pb2_grpc import VectorServiceAsyncStub
 
 log = structlog.get_logger("mnema.recall")
 
-PROFILE = "profile"
-PROFILE_KEYS = 1000
 DEFAULT_LIMIT = 20
 MOST_HITS = 200
 MOMENTS: Final = (
@@ -55,32 +54,32 @@ Answer = TypeVar("Answer")
 class Found:
     """What the arms brought; `missing` names those that brought nothing, and why.
 
-    `profile` is the user's, `ranking` the profile that the hits were ranked by.
+    `profile` is the user's by key, `ranking` the profile that the hits were ranked by.
     """
 
     hits: list[vector_pb.SearchHit] = field(default_factory=list)
     facts: list[graph_pb.GraphFact] = field(default_factory=list)
-    profile: list[kv_pb.KeyValue] = field(default_factory=list)
+    profile: Mapping[str, Any] = field(default_factory=dict)
     ranking: vector_pb.RankingProfile | None = None
     missing: list[pb.DegradedArm] = field(default_factory=list)
 
 
 class Arms:
-    """Asks the vector, graph and ingest services."""
+    """Asks the vector and graph services, and reads the profile."""
 
     def __init__(
         self,
         vector: grpc.aio.Channel,
         graph: grpc.aio.Channel,
-        profile: grpc.aio.Channel,
+        database: Database,
         settings: RecallSettings,
     ) -> None:
         self._vector: VectorServiceAsyncStub = VectorServiceStub(vector)
         self._graph: GraphServiceAsyncStub = GraphServiceStub(graph)
-        self._profile: KeyValueServiceAsyncStub = KeyValueServiceStub(profile)
+        self._database = database
         self._settings = settings
 
-    async def ask(self, request: pb.RecallRequest) -> Found:
+    async def ask(self, request: pb.RecallRequest, user: User) -> Found:
         """Everything that could be found in time.
 
         Raises AioRpcError for what the caller did wrong, and Unavailable when neither
@@ -90,7 +89,7 @@ class Arms:
         hits, facts, profile = await asyncio.gather(
             _left_out(self._search(request), "vector", found),
             _left_out(self._find_facts(request), "graph", found),
-            _left_out(self._read_profile(request), PROFILE, found),
+            _left_out(self._read_profile(request, user), "profile", found),
         )
         if hits is None and facts is None:
             reasons = "; ".join(f"{arm.arm}: {arm.reason}" for arm in found.missing)
@@ -105,7 +104,7 @@ class Arms:
         if facts is not None:
             found.facts.extend(facts.facts)
         if profile is not None:
-            found.profile.extend(profile.key_values)
+            found.profile = profile
         return found
 
     async def _search(self, request: pb.RecallRequest) -> vector_pb.SearchResponse:
@@ -142,14 +141,13 @@ class Arms:
         timeout = call_timeout(self._settings.graph_timeout_seconds)
         return await self._graph.FindFacts(find, timeout=timeout)
 
-    async def _read_profile(self, request: pb.RecallRequest) -> kv_pb.ListValuesResponse:
-        read = kv_pb.ListValuesRequest(
-            user_id=request.user_id, namespace=PROFILE, page_size=PROFILE_KEYS
-        )
-        if request.HasField("as_of"):
-            read.as_of.CopyFrom(request.as_of)
-        timeout = call_timeout(self._settings.profile_timeout_seconds)
-        return await self._profile.ListValues(read, timeout=timeout)
+    async def _read_profile(self, request: pb.RecallRequest, user: User) -> Mapping[str, Any]:
+        as_of = datetime_of(request.as_of) if request.HasField("as_of") else None
+        try:
+            async with asyncio.timeout(call_timeout(self._settings.profile_timeout_seconds)):
+                return await read_profile(self._database, user, as_of)
+        except TimeoutError as error:
+            raise DeadlineExceeded("the database took too long") from error
 
 
 async def _left_out(call: Awaitable[Answer], arm: str, found: Found) -> Answer | None:
@@ -160,6 +158,11 @@ async def _left_out(call: Awaitable[Answer], arm: str, found: Found) -> Answer |
         if error.code() in CALLERS_FAULT:
             raise
         reason = f"{error.code().name}: {error.details()}"
-        log.warning("arm left out", arm=arm, reason=reason)
-        found.missing.append(pb.DegradedArm(arm=arm, reason=reason))
-        return None
+    except MnemaError as error:
+        reason = f"{error.code.name}: {error.message}"
+    except Exception:  # what a service of its own would have answered as INTERNAL
+        log.exception("an arm failed", arm=arm)
+        reason = "INTERNAL: it could not be read"
+    log.warning("arm left out", arm=arm, reason=reason)
+    found.missing.append(pb.DegradedArm(arm=arm, reason=reason))
+    return None

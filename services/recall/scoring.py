@@ -7,7 +7,7 @@ score out again.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -97,7 +97,12 @@ def coverage(fact: Fact, query_terms: frozenset[str]) -> float:
 
 def fact_score(fact: Fact, query_terms: frozenset[str]) -> float:
     """confidence × coverage × 0.5: what a fact counts in the merged list."""
-    return fact.confidence * coverage(fact, query_terms) * FACT_WEIGHT
+    return weighed(fact, coverage(fact, query_terms))
+
+
+def weighed(fact: Fact, covered: float) -> float:
+    """`fact_score` of a fact whose coverage is known."""
+    return fact.confidence * covered * FACT_WEIGHT
 
 
 class GraphBoost:
@@ -107,20 +112,44 @@ class GraphBoost:
     everything that is known of Maya names Maya.
     """
 
-    def __init__(self, facts: Sequence[Fact], query_terms: frozenset[str]) -> None:
-        telling = [fact for fact in facts if _tells(fact, query_terms)]
-        scored = [(coverage(fact, query_terms), fact) for fact in telling]
-        most = max((share for share, _ in scored), default=0.0)
-        best = [fact for share, fact in scored if share == most > 0][:BOOSTING_FACTS]
+    def __init__(
+        self,
+        facts: Sequence[Fact],
+        query_terms: frozenset[str],
+        coverages: Sequence[float] | None = None,
+    ) -> None:
+        """`coverages` are those of the facts, where they are known."""
+        if coverages is None:
+            coverages = [coverage(fact, query_terms) for fact in facts]
+        best = _best_telling(sorted(zip(coverages, facts, strict=True), key=_most), query_terms)
         self._ends = [(_naming(fact.subject), _naming(fact.object)) for fact in best]
 
     def __call__(self, content: str) -> float:
         """min(1 + coverage, 2) of one content; 1 where it names nothing of them."""
+        if not self._ends:
+            return 1.0
         covered = 0.0
         for subject, object_ in self._ends:
             named = bool(subject.search(content)) + bool(object_.search(content))
             covered += BOTH_ENDS if named == 2 else ONE_END * named
         return min(1.0 + covered, MOST_BOOST)
+
+
+def _most(covered: tuple[float, Fact]) -> float:
+    return -covered[0]
+
+
+def _best_telling(ranked: Iterable[tuple[float, Fact]], query_terms: frozenset[str]) -> list[Fact]:
+    """The first facts that tell, as far as they say as much as the first of them."""
+    best: list[Fact] = []
+    most = 0.0
+    for share, fact in ranked:
+        if share <= 0 or share < most or len(best) == BOOSTING_FACTS:
+            break
+        if _tells(fact, query_terms):
+            most = share
+            best.append(fact)
+    return best
 
 
 def _tells(fact: Fact, query_terms: frozenset[str]) -> bool:

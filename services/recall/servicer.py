@@ -5,10 +5,10 @@ from grpc import aio
 
 from mnema.v1 import recall_service_pb2 as pb
 from mnema.v1 import recall_service_pb2_grpc
+from services.contract.user import User
 from services.recall import merging
 from services.recall.accesses import AccessCounter
 from services.recall.arms import Arms
-from services.runtime import context as request_context
 from services.runtime.errors import invalid
 
 Context = aio.ServicerContext[Message, Message]
@@ -22,11 +22,11 @@ class RecallServicer(recall_service_pb2_grpc.RecallServiceServicer):
         self._accesses = accesses
 
     async def Recall(self, request: pb.RecallRequest, context: Context) -> pb.RecallResponse:
-        scope = request_context.user_scope(request.user_id)
+        user = User.served(request.user_id)
         if request.HasField("decay_rate") and request.decay_rate.ToTimedelta().total_seconds() <= 0:
             raise invalid("decay_rate", "must be more than 0 seconds", "FIELD_OUT_OF_RANGE")
-        found = await self._arms.ask(request)
+        found = await self._arms.ask(request, user)
         answer = merging.answer(request, found, merging.moment(request))
         if not request.HasField("as_of"):
-            self._accesses.count(scope, merging.recalled(answer.vector_results))
+            self._accesses.count(user.scope, merging.recalled(answer.vector_results))
         return answer

@@ -14,12 +14,12 @@ from services.storage.accounts import DatabaseAuthenticator
 
 
 async def build_recall(settings: RuntimeSettings, stack: AsyncExitStack) -> Servicers:
-    """The recall target: asks vector, graph and ingest, and can do without each of them."""
+    """The recall target: asks vector and graph, reads the profile, can do without each of them."""
     database = await stack.enter_async_context(Database.open(settings.database))
     arms = Arms(
         vector=open_channel(settings.peers.vector, settings, stack),
         graph=open_channel(settings.peers.graph, settings, stack),
-        profile=open_channel(settings.peers.ingest, settings, stack),
+        database=database,
         settings=settings.recall,
     )
     accesses = AccessCounter(database)

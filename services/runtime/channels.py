@@ -12,11 +12,11 @@ from services.runtime import context, telemetry
 from services.runtime.auth import TENANT, USER
 from services.runtime.config import ServerSettings
 from services.runtime.context import RequestContext, call_timeout
+from services.runtime.status import REQUEST_ID
 
 __all__ = ["call_timeout", "open_channel"]
 
 _DEFAULT_SECONDS = 30.0  # of a call made with neither a timeout nor a request around it
-_PROPAGATED = "x-request-id"
 
 
 class ChannelSettings(Protocol):
@@ -83,7 +83,7 @@ class _Passing:
         return grpc.aio.Metadata(*sent)
 
     def _identity(self, request: RequestContext) -> list[tuple[str, str]]:
-        passed = [(_PROPAGATED, request.request_id)]
+        passed = [(REQUEST_ID, request.request_id)]
         principal = request.principal
         if request.api_key is not None:
             passed.append(("authorization", f"Bearer {request.api_key}"))

@@ -48,6 +48,12 @@ class RequestContext:
     deadline: float | None = None
     api_key: str | None = field(default=None, repr=False)
 
+    def of(self, principal: Principal, api_key: str | None) -> "RequestContext":
+        """The same request, now that its caller is known."""
+        return RequestContext(
+            self.request_id, self.method, self.peer, principal, self.deadline, api_key
+        )
+
 
 _current: ContextVar[RequestContext | None] = ContextVar("mnema_request", default=None)
 

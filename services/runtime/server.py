@@ -22,11 +22,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from services.runtime import logs, telemetry
 from services.runtime.auth import Authenticator, CachedAuthenticator, KeyRing
 from services.runtime.config import RuntimeSettings
-from services.runtime.interceptors.authentication import AuthenticationInterceptor
-from services.runtime.interceptors.deadline import DeadlineInterceptor
-from services.runtime.interceptors.errors import ErrorInterceptor
-from services.runtime.interceptors.requests import RequestInterceptor
-from services.runtime.interceptors.validation import ValidationInterceptor
+from services.runtime.interceptors.serving import ServingInterceptor
 
 log = structlog.get_logger("mnema.server")
 
@@ -129,11 +125,7 @@ async def new_server(
     server = grpc.aio.server(
         interceptors=[
             *outermost,
-            RequestInterceptor(telemetry.RpcMetrics()),
-            ErrorInterceptor(),
-            DeadlineInterceptor(settings.server),
-            AuthenticationInterceptor(keys),
-            ValidationInterceptor(),
+            ServingInterceptor(telemetry.RpcMetrics(), settings.server, keys),
         ],
         options=_options(settings.server.max_message_bytes),
         maximum_concurrent_rpcs=settings.server.max_concurrent_rpcs,

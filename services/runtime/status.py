@@ -7,6 +7,7 @@ from google.rpc import error_details_pb2, status_pb2
 from services.runtime.errors import InvalidArgument, MnemaError, NotFound, Unavailable
 
 DETAILS = "grpc-status-details-bin"
+REQUEST_ID = "x-request-id"
 DOMAIN = "mnema"
 _MAX_MESSAGE_BYTES = 1024  # trailers share 8 KiB, and gRPC triples non-ASCII bytes
 _MAX_VALUE_CHARACTERS = 256

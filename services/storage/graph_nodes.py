@@ -141,6 +141,14 @@ async def delete_node(connection: Connection, owner_id: OwnerId, key: NodeKey) -
     return bool(await connection.fetchval(SQL["delete_node"], owner_id, key.node_type, key.node_id))
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The nodes that a text names, and those that stand for the user; each by its key."""
+
+    named: tuple[NodeRow, ...]
+    user: tuple[NodeRow, ...]
+
+
 async def nodes_named(
     connection: Connection,
     owner_id: OwnerId,
@@ -148,21 +156,15 @@ async def nodes_named(
     name_ids: Sequence[str],
     as_of: datetime | None,
     limit: int,
-) -> list[NodeRow]:
+    users: int = 0,
+) -> Named:
     """Nodes that have one of these ids, or a name that makes one of `name_ids` (`node_id_of`).
 
-    `limit` bounds what is read; the order is that of kind and id.
+    `limit` bounds how many of them are read, `users` how many that stand for the user.
     """
     rows = await connection.fetch(
-        SQL["nodes_named"], owner_id, list(node_ids), list(name_ids), as_of, limit
+        SQL["nodes_named"], owner_id, list(node_ids), list(name_ids), as_of, limit, users
     )
-    found = {node.key: node for node in map(node_of, rows)}
-    return [found[key] for key in sorted(found)]
-
-
-async def user_nodes(
-    connection: Connection, owner_id: OwnerId, as_of: datetime | None, limit: int
-) -> list[NodeRow]:
-    """The nodes that stand for the user; as a rule one."""
-    rows = await connection.fetch(SQL["user_nodes"], owner_id, as_of, limit)
-    return [node_of(row) for row in rows]
+    found = {node.key: node for node in (node_of(row) for row in rows if not row["is_user"])}
+    user = tuple(node_of(row) for row in rows if row["is_user"])
+    return Named(tuple(found[key] for key in sorted(found)), user)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+import asyncpg
 import grpc
 import pytest
 from google.rpc import error_details_pb2
@@ -20,9 +21,9 @@ from tests.e2e.waiting import until
 pytestmark = pytest.mark.timeout(120)
 
 USER = "alice"
-ARM_OF = {"graph": "graph", "vector": "vector", "ingest": "profile"}  # by the part that serves it
-# The arms' own limits (services/runtime/config.py) are 2 s, 0.5 s and 0.3 s; the rest is the way.
-ARM_SECONDS = {"graph": 0.5, "vector": 2.0, "ingest": 0.3}
+ARMS = ("graph", "vector", "profile")  # the first two are parts, the third is a table
+# The arms' own limits (services/runtime/config.py); the rest is the way.
+ARM_SECONDS = {"graph": 0.5, "vector": 2.0, "profile": 0.3}
 WAY_SECONDS = 1.0
 # Longer than a channel waits before it connects again.
 BACK_SECONDS = 10.0
@@ -44,7 +45,7 @@ def gateway(stack: OwnStack) -> Iterator[Gateway]:
     gateway.close()
 
 
-@pytest.mark.parametrize("part", ["graph", "vector", "ingest"])
+@pytest.mark.parametrize("part", ["graph", "vector"])
 def test_what_is_left_answers_while_a_part_is_stopped(
     stack: OwnStack, gateway: Gateway, part: str
 ) -> None:
@@ -60,23 +61,38 @@ def test_what_is_left_answers_while_a_part_is_stopped(
     assert stack.pid("recall") == recall_pid
 
 
-@pytest.mark.parametrize("part", ["graph", "vector", "ingest"])
-def test_a_frozen_part_costs_its_own_time_and_no_more(
-    stack: OwnStack, gateway: Gateway, part: str
+def test_what_is_left_answers_while_the_profile_cannot_be_read(
+    stack: OwnStack, gateway: Gateway
 ) -> None:
     _check_whole(_recall(gateway))
-    stack.signal(part, signal.SIGSTOP)
-    try:
+    with _without_right(stack, "SELECT ON key_values"):
+        answer = _recall(gateway)
+    _check_only_missing(answer, "profile")
+    assert answer["degraded_arms"][0]["reason"].startswith("INTERNAL")
+    _check_whole(_recall(gateway))
+
+
+def test_the_profile_does_not_need_the_part_that_writes_it(
+    stack: OwnStack, gateway: Gateway
+) -> None:
+    with _stopped(stack, "ingest"):
+        _check_whole(_recall(gateway))
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_a_frozen_arm_costs_its_own_time_and_no_more(
+    stack: OwnStack, gateway: Gateway, arm: str
+) -> None:
+    _check_whole(_recall(gateway))
+    with _frozen(stack, arm):
         began = time.monotonic()
         answer = _recall(gateway)
         took = time.monotonic() - began
-    finally:
-        stack.signal(part, signal.SIGCONT)
-    _check_only_missing(answer, part)
+    _check_only_missing(answer, arm)
     assert answer["degraded_arms"][0]["reason"].startswith("DEADLINE_EXCEEDED")
-    assert ARM_SECONDS[part] * 0.9 < took < ARM_SECONDS[part] + WAY_SECONDS
+    assert ARM_SECONDS[arm] * 0.9 < took < ARM_SECONDS[arm] + WAY_SECONDS
     until(lambda: _recall(gateway), lambda answer: not answer["degraded"], seconds=BACK_SECONDS)
-    assert stack.system.stack.restarts(part) == 0
+    assert all(stack.system.stack.restarts(part) == 0 for part in ("graph", "vector", "recall"))
 
 
 def test_without_anything_to_search_the_call_fails_and_says_when_to_come_back(
@@ -131,25 +147,62 @@ def _stopped(stack: OwnStack, part: str) -> Iterator[None]:
         stack.start_part(part)
 
 
+@contextmanager
+def _frozen(stack: OwnStack, arm: str) -> Iterator[None]:
+    """The arm's part stands still, or its table is locked: nobody answers, nobody refuses."""
+    if arm != "profile":
+        stack.signal(arm, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            stack.signal(arm, signal.SIGCONT)
+        return
+    connection = stack.run(asyncpg.connect(_superuser(stack)), 10)
+    try:
+        locked = "BEGIN; LOCK TABLE key_values IN ACCESS EXCLUSIVE MODE"
+        stack.run(connection.execute(locked), 10)
+        yield
+    finally:
+        stack.run(connection.close(), 10)
+
+
+@contextmanager
+def _without_right(stack: OwnStack, right: str) -> Iterator[None]:
+    """The services' role lacks a right, as after a mistake of whoever runs the database."""
+    connection = stack.run(asyncpg.connect(_superuser(stack)), 10)
+    try:
+        stack.run(connection.execute(f"REVOKE {right} FROM mnema_service"), 10)
+        try:
+            yield
+        finally:
+            stack.run(connection.execute(f"GRANT {right} TO mnema_service"), 10)
+    finally:
+        stack.run(connection.close(), 10)
+
+
+def _superuser(stack: OwnStack) -> str:
+    return stack.system.postgres.access().superuser_dsn
+
+
 def _check_whole(answer: dict[str, Any]) -> None:
     """Memories, facts and profile are all there."""
     assert not answer["degraded"], answer["degraded_arms"]
-    assert _of_arm(answer) == {"vector": True, "graph": True, "ingest": True}
+    assert _of_arm(answer) == dict.fromkeys(ARMS, True)
 
 
-def _check_only_missing(answer: dict[str, Any], part: str) -> None:
+def _check_only_missing(answer: dict[str, Any], arm: str) -> None:
     assert answer["degraded"] is True
-    assert [each["arm"] for each in answer["degraded_arms"]] == [ARM_OF[part]]
-    assert _of_arm(answer) == {each: each != part for each in ARM_OF}
+    assert [each["arm"] for each in answer["degraded_arms"]] == [arm]
+    assert _of_arm(answer) == {each: each != arm for each in ARMS}
 
 
 def _of_arm(answer: dict[str, Any]) -> dict[str, bool]:
-    """For each part, whether what it finds is in the answer."""
+    """For each arm, whether what it finds is in the answer."""
     memories = [each["memory"]["content"] for each in answer.get("vector_results", [])]
     return {
         "vector": any("Siemens" in each for each in memories),
         "graph": any("Siemens" in each for each in answer.get("graph_context", [])),
-        "ingest": "Siemens" in str(answer.get("user_profile", {}).get("occupation", "")),
+        "profile": "Siemens" in str(answer.get("user_profile", {}).get("occupation", "")),
     }
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.graph.mentions import longest, mentions, names_the_user
 from services.graph.paths import MAX_EDGES, MAX_EDGES_OF_NODE, find_routes
@@ -244,6 +246,18 @@ def test_stretches_that_may_be_names() -> None:
     assert len(mentions("a1 " * 2000 + "字" * 2000)) == 4000
     places = [m for m in mentions("New York York") if m.name in ("New York", "York")]
     assert [place.name for place in longest(places)] == ["New York", "York"]
+
+
+_WORDS = ("I", "i'm", "James'", "O'Neill's", "Will", "the", "_a_", "'s", "x1", "we've'", "#")
+
+
+@given(st.lists(st.sampled_from((*_WORDS, " ", "  ", "\n", ".", "'", "-")), max_size=14))
+def test_a_text_in_ascii_is_read_like_any_other(parts: list[str]) -> None:
+    text = "".join(parts)
+    # A letter beyond ASCII takes the general way; it stands behind all that is compared.
+    general = f"{text} é"
+    assert mentions(text) == [each for each in mentions(general) if each.end <= len(text)]
+    assert names_the_user(text) == names_the_user(general)
 
 
 @pytest.mark.parametrize("text", ["Where do I live?", "I'm late", "MY dog", "我住在哪里", "we"])

@@ -140,12 +140,27 @@ async def test_names_are_found_by_index(world: GraphWorld, test_database: TestDa
             ["person_9"],
             None,
             10,
+            8,
         )
         found = await graph_nodes.nodes_named(
-            connection, world.owner_id, ["p-7"], ["person_9"], None, 10
+            connection, world.owner_id, ["p-7"], ["person_9"], None, 10, 8
         )
-    assert [node.name for node in found] == ["Person 7", "Person 9"]
-    assert rows_read(plan, "graph_nodes") <= 6
+    assert [node.name for node in found.named] == ["Person 7", "Person 9"]
+    assert found.user == ()
+    assert rows_read(plan, "graph_nodes") <= 7  # one of them tells that there are nodes at all
+
+
+async def test_without_a_graph_no_name_is_looked_up(world: GraphWorld) -> None:
+    async with world.database.transaction(world.scope) as connection:
+        plan = await explained(
+            connection, graph_nodes.SQL["nodes_named"], world.owner_id, ["a"], ["a"], None, 10, 0
+        )
+    ran = [
+        node.get("Index Name")
+        for node in plan
+        if node.get("Relation Name") == "graph_nodes" and node["Actual Loops"]
+    ]
+    assert ran == ["pk_graph_nodes"]  # whether there is one at all
 
 
 async def test_pages_under_one_record_time_miss_nothing(hub: GraphWorld) -> None:

@@ -1,1 +1,1 @@
-"""What happens to every call before and after its handler, one idea per module."""
+"""What happens to every call before and after its handler: one interceptor, one idea per module."""

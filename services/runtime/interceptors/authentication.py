@@ -1,12 +1,8 @@
-"""Who is calling: read from the call's metadata, checked, put into the request's context."""
-
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+"""Who is calling: a key is checked before anything else of a call is looked at."""
 
 from services.runtime import context as request_context
 from services.runtime.auth import Credentials, KeyRing
-from services.runtime.interceptors.around import AroundInterceptor, Call, Context
+from services.runtime.interceptors.requests import Request
 
 OPEN_SERVICES = (
     "/grpc.health.v1.Health/",
@@ -15,23 +11,17 @@ OPEN_SERVICES = (
 )
 
 
-class AuthenticationInterceptor(AroundInterceptor):
-    """Unauthenticated (API_KEY_MISSING, _INVALID, _REVOKED, _EXPIRED) without a good key.
+def needs_key(method: str) -> bool:
+    """Whether a method is for those with a key only: all but health and reflection."""
+    return not method.startswith(OPEN_SERVICES)
 
-    Health and reflection need none.
+
+async def admit(request: Request, keys: KeyRing) -> None:
+    """Puts the caller into the request's context.
+
+    Unauthenticated (API_KEY_MISSING, _INVALID, _REVOKED, _EXPIRED) without a good key.
     """
-
-    def __init__(self, keys: KeyRing) -> None:
-        super().__init__()
-        self._keys = keys
-
-    @asynccontextmanager
-    async def around(self, call: Call, context: Context) -> AsyncIterator[None]:
-        """See the class."""
-        if not call.method.startswith(OPEN_SERVICES):
-            given = Credentials.of(context.invocation_metadata() or ())
-            principal = await self._keys.principal(given)
-            request = request_context.current()
-            own_key = None if principal.kind == "service" else given.api_key
-            request_context.enter(replace(request, principal=principal, api_key=own_key))
-        yield
+    given = Credentials.of(request.metadata)
+    principal = await keys.principal(given)
+    own_key = None if principal.kind == "service" else given.api_key
+    request_context.enter(request_context.current().of(principal, own_key))

@@ -1,8 +1,6 @@
 """Errors become gRPC statuses here and nowhere else."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
 import grpc
@@ -12,9 +10,8 @@ from services.runtime import context as request_context
 from services.runtime.database import connection_lost
 from services.runtime.errors import DeadlineExceeded, Internal, MnemaError, Unavailable
 from services.runtime.ids import new_id
-from services.runtime.interceptors.around import AroundInterceptor, Call, Context, Handler
-from services.runtime.interceptors.requests import REQUEST_ID, outcome
-from services.runtime.status import DETAILS, details_of, short
+from services.runtime.interceptors.handlers import Context, Handler
+from services.runtime.status import DETAILS, REQUEST_ID, details_of, short
 
 log = structlog.get_logger("mnema.errors")
 
@@ -40,36 +37,30 @@ class Unimplemented(MnemaError):
     default_reason: ClassVar[str] = "UNIMPLEMENTED"
 
 
-class ErrorInterceptor(AroundInterceptor):
-    """A MnemaError is answered with its code and details; anything else is our fault.
+@dataclass(slots=True)
+class Answered:
+    """What the log line says of a failed call beside its code."""
+
+    reason: str = ""
+    error_id: str = ""
+
+
+async def answer_with(
+    context: Context, raised: Exception, method: str, answered: Answered
+) -> NoReturn:
+    """Ends the call: a MnemaError with its code and details, anything else as our fault.
 
     Uses `abort` with trailing metadata, not `abort_with_status`: the tracing wrapper sees
     only the first, and would call a failed call a success.
     """
-
-    def missing(self) -> Handler:
-        """A method that does not exist is an error like any other."""
-        return _UNKNOWN_METHOD
-
-    @asynccontextmanager
-    async def around(self, call: Call, context: Context) -> AsyncIterator[None]:
-        """See the class."""
-        try:
-            yield
-        except (grpc.aio.AbortError, asyncio.CancelledError):
-            raise
-        except Exception as raised:  # the root of the call: nothing above could answer
-            await _abort(context, _first(raised), call)
-
-
-async def _abort(context: Context, error: Exception, call: Call) -> NoReturn:
+    error = _first(raised)
     if isinstance(error, grpc.aio.AioRpcError) and error.code() in _PASSED_ON:
         passed = _details_from(error)
         if passed is not None:
-            outcome.get().reason = "PEER"
+            answered.reason = "PEER"
             await _end(context, error.code(), error.details() or "", passed)
-    answer = _answer(error, call)
-    outcome.get().reason = answer.reason
+    answer = _answer(error, method, answered)
+    answered.reason = answer.reason
     await _end(context, answer.code, short(answer.message), details_of(answer))
 
 
@@ -78,7 +69,7 @@ async def _end(context: Context, code: grpc.StatusCode, message: str, details: b
     await context.abort(code, message, trailing_metadata=trailers)
 
 
-def _answer(error: Exception, call: Call) -> MnemaError:
+def _answer(error: Exception, method: str, answered: Answered) -> MnemaError:
     """The domain error that this one amounts to; logs what nobody foresaw."""
     if isinstance(error, MnemaError) and not isinstance(error, Internal):
         return error
@@ -92,8 +83,8 @@ def _answer(error: Exception, call: Call) -> MnemaError:
     if connection_lost(error):
         return Unavailable("the database does not answer", retry_after=1.0)
     error_id = str(new_id())
-    outcome.get().error_id = error_id
-    log.error("unexpected error", method=call.method, error_id=error_id, exc_info=error)
+    answered.error_id = error_id
+    log.error("unexpected error", method=method, error_id=error_id, exc_info=error)
     return Internal(f"internal error {error_id}", metadata={"error_id": error_id})
 
 
@@ -120,8 +111,7 @@ def _details_from(error: grpc.aio.AioRpcError) -> bytes | None:
 
 
 async def _unknown_method(_: Any, __: Any) -> NoReturn:
-    outcome.get().unknown_method = True
     raise Unimplemented("there is no such method")
 
 
-_UNKNOWN_METHOD: Handler = grpc.unary_unary_rpc_method_handler(_unknown_method)
+UNKNOWN_METHOD: Handler = grpc.unary_unary_rpc_method_handler(_unknown_method)

@@ -1,23 +1,24 @@
-"""Each call gets an id, one line in the log and one point in the metrics."""
+"""Each call gets an id, an end, one line in the log and one point in the metrics."""
 
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
 
 import grpc
 import structlog
 
 from services.runtime import context as request_context
 from services.runtime.context import RequestContext
+from services.runtime.errors import DeadlineExceeded
 from services.runtime.ids import new_id
-from services.runtime.interceptors.around import AroundInterceptor, Call, Context
+from services.runtime.interceptors.errors import Answered, answer_with
+from services.runtime.interceptors.handlers import Context
+from services.runtime.status import REQUEST_ID
 from services.runtime.telemetry import RpcMetrics
 
-REQUEST_ID = "x-request-id"
 _QUIET = ("/grpc.health.", "/grpc.reflection.")  # probes come every few seconds
 _FORM = re.compile(r"[\x21-\x7e]{1,128}")
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -28,56 +29,84 @@ _SERVER_FAULTS = frozenset(
 log = structlog.get_logger("mnema.rpc")
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What the inner interceptors tell the log line of the call."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is known of a call before it starts.
 
-    reason: str = ""
-    error_id: str = ""
-    unknown_method: bool = False
+    `method` is "/mnema.v1.X/Method", `label` the same in the metrics: "unknown" if there is no
+    such method. `seconds` is how long it may take if its client does not say.
+    """
+
+    method: str
+    label: str
+    seconds: float
 
 
-outcome: ContextVar[Outcome] = ContextVar("mnema_outcome")
+class Request:
+    """One call from its first moment to its log line: `async with` around all that serves it.
 
+    Takes x-request-id from the caller or makes one, and sends it back with the trailers. What
+    is raised inside becomes the call's status. `timer` is to be entered inside: it ends the
+    handler when the client's time, or the configured one, is over.
+    """
 
-class RequestInterceptor(AroundInterceptor):
-    """Takes x-request-id from the caller or makes one, and sends it back with the trailers."""
+    __slots__ = ("_call", "_context", "_metrics", "_seconds", "_started", "metadata", "timer")
 
-    def __init__(self, metrics: RpcMetrics) -> None:
-        super().__init__()
+    def __init__(self, call: Call, context: Context, metrics: RpcMetrics) -> None:
+        self._call = call
+        self._context = context
         self._metrics = metrics
-
-    @asynccontextmanager
-    async def around(self, call: Call, context: Context) -> AsyncIterator[None]:
-        """See the class."""
-        started = time.perf_counter()
-        request_id = _request_id(context)
-        request_context.enter(
-            RequestContext(request_id, method=call.method, peer=context.peer() or "")
+        self._started = time.perf_counter()
+        self.metadata: tuple[tuple[str, str | bytes], ...] = tuple(
+            context.invocation_metadata() or ()
         )
-        ending = Outcome()
-        outcome.set(ending)
-        context.set_trailing_metadata(((REQUEST_ID, request_id),))
+        left = context.time_remaining()
+        self._seconds = call.seconds if left is None else left
+        self.timer = asyncio.timeout(self._seconds)
+
+    async def __aenter__(self) -> Self:
+        request_id = self._request_id()
+        peer, end = self._context.peer() or "", time.monotonic() + self._seconds
+        request_context.enter(RequestContext(request_id, self._call.method, peer, None, end))
+        self._context.set_trailing_metadata(((REQUEST_ID, request_id),))
         self._metrics.started()
-        failure: BaseException | None = None
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        answered = Answered()
+        failure = raised
         try:
-            yield
-        except BaseException as error:
-            failure = error
+            if isinstance(raised, Exception) and not isinstance(raised, grpc.aio.AbortError):
+                await answer_with(
+                    self._context, self._foreseen(raised), self._call.method, answered
+                )
+        except BaseException as ending:
+            failure = ending
             raise
         finally:
-            seconds = time.perf_counter() - started
-            code = _code(context, failure)
-            method = "unknown" if ending.unknown_method else call.method
-            self._metrics.finished(method, code.name, seconds)
-            _write_line(call, code, seconds, ending)
+            seconds = time.perf_counter() - self._started
+            code = _code(self._context, failure)
+            self._metrics.finished(self._call.label, code.name, seconds)
+            _write_line(self._call, code, seconds, answered)
 
+    def _request_id(self) -> str:
+        for name, value in self.metadata:
+            if name == REQUEST_ID and isinstance(value, str) and _FORM.fullmatch(value):
+                return value
+        return str(new_id())
 
-def _request_id(context: Context) -> str:
-    for name, value in context.invocation_metadata() or ():
-        if name == REQUEST_ID and isinstance(value, str) and _FORM.fullmatch(value):
-            return value
-    return str(new_id())
+    def _foreseen(self, raised: Exception) -> Exception:
+        """The timer says no more than that it went off."""
+        if isinstance(raised, TimeoutError) and self.timer.expired():
+            late = DeadlineExceeded("the call's time ran out")
+            late.__cause__ = raised
+            return late
+        return raised
 
 
 def _code(context: Context, failure: BaseException | None) -> grpc.StatusCode:
@@ -91,9 +120,9 @@ def _code(context: Context, failure: BaseException | None) -> grpc.StatusCode:
     return grpc.StatusCode.UNKNOWN
 
 
-def _write_line(call: Call, code: grpc.StatusCode, seconds: float, ending: Outcome) -> None:
+def _write_line(call: Call, code: grpc.StatusCode, seconds: float, answered: Answered) -> None:
     request = request_context.current()
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "method": call.method[:200],
         "code": code.name,
         "duration_ms": round(seconds * 1000, 2),
@@ -103,10 +132,10 @@ def _write_line(call: Call, code: grpc.StatusCode, seconds: float, ending: Outco
         fields["key_kind"] = request.principal.kind
         if request.principal.tenant_id is not None:
             fields["tenant_id"] = str(request.principal.tenant_id)
-    if ending.reason:
-        fields["reason"] = ending.reason
-    if ending.error_id:
-        fields["error_id"] = ending.error_id
+    if answered.reason:
+        fields["reason"] = answered.reason
+    if answered.error_id:
+        fields["error_id"] = answered.error_id
     if code in _SERVER_FAULTS:
         log.error("rpc", **fields)
     elif call.method.startswith(_QUIET):

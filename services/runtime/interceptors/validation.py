@@ -6,12 +6,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from services.runtime.errors import FieldViolation, InvalidArgument
-from services.runtime.interceptors.around import (
-    Handler,
-    HandlerInterceptor,
-    behavior_of,
-    rebuilt,
-)
+from services.runtime.interceptors.handlers import Handler
 from services.runtime.validation import validate
 
 
@@ -23,42 +18,43 @@ class _Malformed:
 _MALFORMED = _Malformed()
 
 
-class ValidationInterceptor(HandlerInterceptor):
-    """InvalidArgument for wrong fields, and (MALFORMED_REQUEST) for bytes that are no message."""
+def checks_of(handler: Handler, method: str) -> Callable[[Any], Any]:
+    """What a call's request, or stream of them, goes through before its handler.
 
-    def wrap(self, handler: Handler, method: str) -> Handler:
-        """The same handler, behind the checks. grpc's own services are left as they are."""
-        if handler.request_deserializer is None or method.startswith("/grpc."):
-            return handler
-        inner = behavior_of(handler)
-        deserializer = _tolerant(handler.request_deserializer)
-
-        if handler.request_streaming:
-
-            def with_stream(requests: AsyncIterator[Any], context: Any) -> Any:
-                return inner(_checked(requests), context)
-
-            return rebuilt(handler, with_stream, deserializer)
-
-        def with_request(request: Any, context: Any) -> Any:
-            _check(request)
-            return inner(request, context)
-
-        return rebuilt(handler, with_request, deserializer)
+    InvalidArgument for wrong fields, and (MALFORMED_REQUEST) for bytes that are no message.
+    grpc's own services are left as they are.
+    """
+    if not _is_checked(handler, method):
+        return _unchecked
+    return _checked if handler.request_streaming else _check
 
 
-def _check(request: Message | _Malformed) -> None:
+def reader_of(handler: Handler, method: str) -> Callable[[bytes], Any] | None:
+    """The deserializer to use: one that leaves bytes which are no message to the checks."""
+    read = handler.request_deserializer
+    return _tolerant(read) if read is not None and _is_checked(handler, method) else read
+
+
+def _is_checked(handler: Handler, method: str) -> bool:
+    return handler.request_deserializer is not None and not method.startswith("/grpc.")
+
+
+def _unchecked(request: Any) -> Any:
+    return request
+
+
+def _check(request: Message | _Malformed) -> Message:
     if isinstance(request, _Malformed):
         raise InvalidArgument(
             [FieldViolation("", "the bytes are no message of this type", "MALFORMED_REQUEST")]
         )
     validate(request)
+    return request
 
 
 async def _checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
     async for request in requests:
-        _check(request)
-        yield request
+        yield _check(request)
 
 
 def _tolerant(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -71,24 +71,27 @@ WHERE owner_id = $1 AND node_type = $2 AND node_id = $3 AND retracted_at IS NULL
 RETURNING true
 
 -- name: nodes_named
--- $1 owner_id, $2 node_ids, $3 name_ids, $4 as of, $5 limit. Keys: ix_graph_nodes_id, ix_graph_nodes_name.
+-- $1 owner_id, $2 node_ids, $3 name_ids, $4 as of, $5 limit, $6 how many that stand for the user (as a rule there is one).
+-- Keys: pk_graph_nodes, ix_graph_nodes_id, ix_graph_nodes_name. For an owner without nodes one look into an index is all.
 -- A node comes twice if both its id and its name are among those asked for.
-SELECT * FROM graph_nodes
-WHERE owner_id = $1 AND node_id = ANY ($2::text[])
-  AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
-           ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
+WITH first_one AS MATERIALIZED (
+    SELECT FROM graph_nodes WHERE owner_id = $1 ORDER BY node_type, node_id, revision LIMIT 1)
+(SELECT *, false AS is_user FROM graph_nodes
+ WHERE EXISTS (SELECT FROM first_one)
+   AND owner_id = $1 AND node_id = ANY ($2::text[])
+   AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
+            ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
+ UNION ALL
+ SELECT *, false FROM graph_nodes
+ WHERE EXISTS (SELECT FROM first_one)
+   AND owner_id = $1 AND name_id = ANY ($3::text[])
+   AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
+            ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
+ LIMIT $5)
 UNION ALL
-SELECT * FROM graph_nodes
-WHERE owner_id = $1 AND name_id = ANY ($3::text[])
-  AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
-           ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
-LIMIT $5
-
--- name: user_nodes
--- $1 owner_id, $2 as of, $3 limit. Key: pk_graph_nodes.
-SELECT * FROM graph_nodes
-WHERE owner_id = $1 AND node_type = 'USER'
-  AND CASE WHEN $2::timestamptz IS NULL THEN retracted_at IS NULL
-           ELSE recorded_at <= $2 AND (retracted_at IS NULL OR retracted_at > $2) END
-ORDER BY node_id
-LIMIT $3
+(SELECT *, true FROM graph_nodes
+ WHERE $6 > 0 AND owner_id = $1 AND node_type = 'USER'
+   AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
+            ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
+ ORDER BY node_id
+ LIMIT $6)
