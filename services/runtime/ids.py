@@ -1,5 +1,6 @@
 """Identifiers: who owns a row, and how new ones are made."""
 
+from functools import lru_cache
 from typing import NewType
 from uuid import UUID, uuid5
 
@@ -14,6 +15,7 @@ def new_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
+@lru_cache(maxsize=8192)  # every call of every service asks for it
 def owner_of(tenant_id: TenantId, user_id: str) -> OwnerId:
     """The key of one user of one tenant: UUIDv5 of the user's id under the tenant's.
 
