@@ -13,6 +13,7 @@ from services.ingest.findings import batch_of, findings_of, with_vectors
 from services.ingest.ingest_metrics import ExtractionMetrics
 from services.ingest.intake import queue_embedding
 from services.ingest.job_payloads import ExtractJob
+from services.ingest.precedence import Precedence
 from services.ingest.retries import delay_of
 from services.providers.llm.base import MalformedAnswer
 from services.runtime.config import ExtractionSettings
@@ -39,12 +40,14 @@ class ExtractionJobs:
         embedder: Embedder,
         settings: ExtractionSettings,
         metrics: ExtractionMetrics,
+        precedence: Precedence,
     ) -> None:
         self._database = database
         self._extractor = extractor
         self._embedder = embedder
         self._settings = settings
         self._metrics = metrics
+        self._precedence = precedence
 
     async def run(self, payload: Mapping[str, str]) -> None:
         """One attempt at one extraction. A second run of the same job changes nothing."""
@@ -57,6 +60,7 @@ class ExtractionJobs:
         claimed = await self._database.run(job.user.scope, begin)
         if claimed is None:
             return
+        await self._precedence.turn()
         began = time.monotonic()
         try:
             findings = await self._find(claimed)

@@ -17,6 +17,7 @@ from services.ingest.extraction.settings import ExtractionSettings
 from services.ingest.ingest_metrics import ExtractionMetrics, JobMetrics
 from services.ingest.ingest_servicer import IngestServicer
 from services.ingest.key_value_servicer import KeyValueServicer
+from services.ingest.precedence import Precedence
 from services.ingest.worker import Handler, Worker, WorkerSettings
 from services.providers.llm.base import LlmProvider
 from services.runtime.channels import open_channel
@@ -74,6 +75,7 @@ async def build_worker(
     """
     database = await stack.enter_async_context(Database.open(settings.database))
     embedder = RpcEmbedder(open_channel(settings.peers.vector, settings, stack))
+    precedence = Precedence()
     configured = ExtractionSettings(extractor=settings.extraction.extractor)
     extractions = ExtractionJobs(
         database,
@@ -81,9 +83,12 @@ async def build_worker(
         embedder,
         settings.extraction,
         ExtractionMetrics(),
+        precedence,
     )
     metrics = JobMetrics()
-    embeddings = EmbeddingJobs(database, embedder, metrics, settings.extraction.backoff_seconds)
+    embeddings = EmbeddingJobs(
+        database, embedder, metrics, precedence, settings.extraction.backoff_seconds
+    )
     lanes = {
         "embedding worker": _lane(
             settings, settings.worker.embed_concurrency, {jobs.EMBED: embeddings.run}, metrics

@@ -136,14 +136,17 @@ async def places_of(
     return {row["item_id"]: row["places"] for row in rows}
 
 
-async def unembedded(connection: Connection, owner_id: OwnerId, limit: int) -> list[PendingItem]:
+async def unembedded(
+    connection: Connection, owner_id: OwnerId, limit: int, but: Sequence[int] = ()
+) -> list[PendingItem]:
     """Units without a vector in the active space, at most `limit`, in the order of their places.
 
+    Those at the places of `but` are left out: somebody sees to them already.
     The text of a message begins with its speaker where that is a name: who says "I" is half
     of what it means, but "user: " says nothing. The first passage of a long message is
     embedded with what follows it, as far as a model reads: so it stands for the whole.
     """
-    rows = await connection.fetch(SQL["list_unembedded"], owner_id, limit, _OPENING_CHARS)
+    rows = await connection.fetch(SQL["list_unembedded"], owner_id, limit, _OPENING_CHARS, but)
     return [PendingItem(row["place"], row["kind"], row["text"]) for row in rows]
 
 

@@ -130,7 +130,7 @@ async def test_writers_touch_their_own_range_of_each_key(
             (postings.SQL["repack"], ([new_id()], ["a"], [MESSAGE], [b""])),
             (search_items.SQL["erase_items"], (item,)),
             (search_items.SQL["retract_items"], (item,)),
-            (search_items.SQL["list_unembedded"], (256, 1_200)),
+            (search_items.SQL["list_unembedded"], (256, 1_200, some)),
             (memories.SQL["list_present_contents"], (["a", "b"],)),
             (vectors.SQL["erase_vectors"], (some,)),
             (segments.SQL["holding_segments"], (some,)),

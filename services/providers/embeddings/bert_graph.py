@@ -1,16 +1,16 @@
 """The ONNX graph of a BERT sentence encoder, written node by node from its weights.
 
-onnxruntime's fused operators (`com.microsoft`) stand for whole blocks, so the graph needs
-no optimiser pass:
-
     input_ids, attention_mask   int64 (batch, tokens)
-      -> EmbedLayerNormalization
-      -> layers x [3 linear, MultiHeadAttention, linear, SkipLayerNormalization,
-                   linear, BiasGelu, linear, SkipLayerNormalization]
+      -> words + positions -> LayerNormalization
+      -> layers x [3 linear, Attention, linear, LayerNormalization,
+                   linear, Gelu, linear, LayerNormalization]
       -> mean over the unmasked tokens -> L2 norm
     sentence_embedding          float32 (batch, hidden), unit length
 
 A linear map is a MatMul, or in the int8 graph `graph_writer.Int8Linear`.
+
+Of onnxruntime's operators the graph takes those that are vectorised. The fused ones are not:
+SkipLayerNormalization takes six times as long as two Add and a LayerNormalization.
 Imports `onnx`, so only the process that assembles a model loads this module.
 """
 
@@ -20,9 +20,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from services.providers.embeddings.graph_writer import FloatLinear, GraphWriter, Int8Linear, Weights
+from services.providers.embeddings.graph_writer import (
+    FloatLinear,
+    GraphWriter,
+    Int8Linear,
+    Linear,
+    Weights,
+)
 
-_MICROSOFT = "com.microsoft"
+# GELU is least at -0.7518, with a value of -0.16997.
+_LOWEST_GELU = -0.17
+# What a score of padding has added: its share of attention is then none.
+_OUT = np.float32(-1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +48,12 @@ class BertShape:
 def bert_graph(weights: Weights, shape: BertShape, *, int8: bool) -> onnx.ModelProto:
     """The whole encoder; `weights` carries the names of Hugging Face's BertModel."""
     writer = GraphWriter()
-    linear = Int8Linear(writer) if int8 else FloatLinear(writer)
+    linear = Int8Linear(writer, "attention_mask") if int8 else FloatLinear(writer)
     encoder = _Encoder(writer, linear, weights, shape)
-    mask = writer.node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
     hidden = encoder.embeddings()
+    padding = encoder.padding()
     for index in range(shape.layers):
-        hidden = encoder.layer(f"encoder.layer.{index}", hidden, mask)
+        hidden = encoder.layer(f"encoder.layer.{index}", hidden, padding)
     encoder.pooling(hidden)
     return writer.model(["input_ids", "attention_mask"], "sentence_embedding", shape.hidden)
 
@@ -54,7 +63,7 @@ class _Encoder:
     """Each method adds one block and returns the name of its output."""
 
     writer: GraphWriter
-    linear: FloatLinear | Int8Linear
+    linear: Linear
     weights: Weights
     shape: BertShape
 
@@ -67,38 +76,41 @@ class _Encoder:
             self.weights["embeddings.position_embeddings.weight"]
             + self.weights["embeddings.token_type_embeddings.weight"][0]
         )
-        ids = self.writer.node("Cast", ["input_ids"], "ids", to=TensorProto.INT32)
-        self.writer.add(
-            "EmbedLayerNormalization",
-            [
-                ids,
-                "",
-                self._stored("embeddings.word_embeddings.weight"),
-                self.writer.constant("embeddings.positions", positions),
-                "",
-                self._stored("embeddings.LayerNorm.weight"),
-                self._stored("embeddings.LayerNorm.bias"),
-            ],
-            # The second output is not optional, though nothing reads it.
-            ["embeddings", "embeddings.mask_index"],
-            domain=_MICROSOFT,
-            epsilon=self.shape.epsilon,
+        words = self.writer.node(
+            "Gather", [self._stored("embeddings.word_embeddings.weight"), "input_ids"], "words"
         )
-        return "embeddings"
+        length = self.writer.node("Shape", ["input_ids"], "length", start=1)
+        zero = self.writer.constant("zero", np.array([0]))
+        placed = self.writer.node(
+            "Slice",
+            [self.writer.constant("embeddings.positions", positions), zero, length],
+            "positions",
+        )
+        summed = self.writer.node("Add", [words, placed], "words_and_positions")
+        return self._norm("embeddings.LayerNorm", summed, "embeddings")
 
-    def layer(self, name: str, hidden: str, mask: str) -> str:
+    def padding(self) -> str:
+        """What is added to the scores of attention: float32 (batch, 1, tokens, tokens)."""
+        unmasked = self.writer.node("Cast", ["attention_mask"], "weights", to=TensorProto.FLOAT)
+        one = self.writer.scalar("one", np.float32(1))
+        masked = self.writer.node("Sub", [one, unmasked], "masked")
+        scores = self.writer.node("Mul", [masked, self.writer.scalar("out", _OUT)], "scores")
+        # The operator takes a row for each token that asks, though all are the same.
+        given = self.writer.constant("given_axes", np.array([1, 2]))
+        asking = self.writer.constant("asking_axes", np.array([1, 3]))
+        row = self.writer.node("Unsqueeze", [scores, given], "scores_row")
+        column = self.writer.node("Unsqueeze", [scores, asking], "scores_column")
+        askers = self.writer.node("Shape", [column], "askers")
+        return self.writer.node("Expand", [row, askers], "padding")
+
+    def layer(self, name: str, hidden: str, padding: str) -> str:
         """One transformer layer: attention, then the feed-forward block."""
-        attended = self._attention(f"{name}.attention.self", hidden, mask)
+        attended = self._attention(f"{name}.attention.self", hidden, padding)
         projected = self._matmul(f"{name}.attention.output.dense", attended)
         settled = self._residual(f"{name}.attention.output", projected, hidden)
-        widened = self._matmul(f"{name}.intermediate.dense", settled)
-        activated = self.writer.node(
-            "BiasGelu",
-            [widened, self._stored(f"{name}.intermediate.dense.bias")],
-            f"{name}.activated",
-            domain=_MICROSOFT,
-        )
-        narrowed = self._matmul(f"{name}.output.dense", activated)
+        widened = self._biased(f"{name}.intermediate.dense", settled)
+        activated = self.writer.node("Gelu", [widened], f"{name}.activated")
+        narrowed = self._matmul(f"{name}.output.dense", activated, lowest=_LOWEST_GELU)
         return self._residual(f"{name}.output", narrowed, settled)
 
     def pooling(self, hidden: str) -> None:
@@ -106,44 +118,51 @@ class _Encoder:
 
         The mean differs from the sum by a positive factor per text, which the norm removes.
         """
-        mask = self.writer.node("Cast", ["attention_mask"], "weights", to=TensorProto.FLOAT)
         axis = self.writer.constant("axis_1", np.array([1]))
-        row = self.writer.node("Unsqueeze", [mask, axis], "weights_row")
+        row = self.writer.node("Unsqueeze", ["weights", axis], "weights_row")
         # (batch, 1, tokens) x (batch, tokens, hidden): one batched product.
         pooled = self.writer.node("MatMul", [row, hidden], "pooled")
         vector = self.writer.node("Squeeze", [pooled, axis], "vector")
         self.writer.node("LpNormalization", [vector], "sentence_embedding", axis=1, p=2)
 
-    def _attention(self, name: str, hidden: str, mask: str) -> str:
-        parts = [f"{name}.{part}" for part in ("query", "key", "value")]
-        bias = np.concatenate([self.weights[f"{part}.bias"] for part in parts])
+    def _attention(self, name: str, hidden: str, padding: str) -> str:
         return self.writer.node(
-            "MultiHeadAttention",
+            "Attention",
             [
-                *(self._matmul(part, hidden) for part in parts),
-                self.writer.constant(f"{name}.bias", bias),
-                mask,
+                *(self._biased(f"{name}.{part}", hidden) for part in ("query", "key", "value")),
+                padding,
             ],
             f"{name}.attended",
-            domain=_MICROSOFT,
-            num_heads=self.shape.heads,
+            q_num_heads=self.shape.heads,
+            kv_num_heads=self.shape.heads,
         )
 
     def _residual(self, name: str, value: str, skip: str) -> str:
         """LayerNorm(value + bias + skip)."""
-        gamma, beta = f"{name}.LayerNorm.weight", f"{name}.LayerNorm.bias"
         bias = self._stored(f"{name}.dense.bias")
+        biased = self.writer.node("Add", [value, bias], f"{name}.biased")
+        summed = self.writer.node("Add", [biased, skip], f"{name}.sum")
+        return self._norm(f"{name}.LayerNorm", summed, f"{name}.settled")
+
+    def _norm(self, name: str, value: str, output: str) -> str:
+        gamma, beta = self._stored(f"{name}.weight"), self._stored(f"{name}.bias")
         return self.writer.node(
-            "SkipLayerNormalization",
-            [value, skip, self._stored(gamma), self._stored(beta), bias],
-            f"{name}.settled",
-            domain=_MICROSOFT,
+            "LayerNormalization",
+            [value, gamma, beta],
+            output,
+            axis=-1,
             epsilon=self.shape.epsilon,
         )
 
-    def _matmul(self, name: str, value: str) -> str:
-        """`value` through torch's Linear of that name, whose weight is (out, in); no bias."""
-        return self.linear(value, self.weights[f"{name}.weight"].T, f"{name}.product")
+    def _biased(self, name: str, value: str) -> str:
+        """`value` through torch's Linear of that name."""
+        product = self._matmul(name, value)
+        return self.writer.node("Add", [product, self._stored(f"{name}.bias")], f"{name}.sum")
+
+    def _matmul(self, name: str, value: str, *, lowest: float | None = None) -> str:
+        """The same without its bias; the weight is (out, in)."""
+        weight = self.weights[f"{name}.weight"].T
+        return self.linear(value, weight, f"{name}.product", lowest=lowest)
 
     def _stored(self, name: str) -> str:
         return self.writer.constant(name, self.weights[name])

@@ -1,6 +1,7 @@
 """An ONNX graph in the making, and the two ways to write a linear map into it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import onnx
@@ -9,9 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 Weights = Mapping[str, NDArray[np.float32]]
 
-_OPSET = 17
+_OPSET = 23
 _MICROSOFT = "com.microsoft"
-# The file format version that every onnxruntime since 1.18 reads.
+# The file format version that onnxruntime reads since it knows this set of operators.
 _IR_VERSION = 10
 
 
@@ -79,14 +80,31 @@ class GraphWriter:
         return model
 
 
+class Linear(Protocol):
+    """How a linear map is written into the graph."""
+
+    def __call__(
+        self, value: str, weight: NDArray[np.float32], output: str, *, lowest: float | None = None
+    ) -> str:
+        """`value` times `weight` (in, out); `lowest`: what no number of `value` is below."""
+        ...
+
+
 class FloatLinear:
     """A linear map in float32: one MatMul."""
 
     def __init__(self, writer: GraphWriter) -> None:
         self._writer = writer
 
-    def __call__(self, value: str, weight: NDArray[np.float32], output: str) -> str:
-        """`value` times `weight` (in, out)."""
+    def __call__(
+        self,
+        value: str,
+        weight: NDArray[np.float32],
+        output: str,
+        *,
+        lowest: float | None = None,  # noqa: ARG002 - integers alone need it
+    ) -> str:
+        """See Linear."""
         return self._writer.node(
             "MatMul", [value, self._writer.constant(f"{output}.weight", weight)], output
         )
@@ -107,42 +125,67 @@ class Int8Linear:
 
     _WEIGHT_STEPS = 64
     _TOKEN_STEPS = 127
+    _ZERO = np.uint8(128)
 
-    def __init__(self, writer: GraphWriter) -> None:
+    def __init__(self, writer: GraphWriter, mask: str) -> None:
+        """`mask` is the input of shape (batch, tokens)."""
         self._writer = writer
         self._quantised: dict[str, tuple[str, str]] = {}
-        self._scale = writer.scalar("int8.scale", np.float32(1 / self._TOKEN_STEPS))
-        self._zero = writer.scalar("int8.zero", np.uint8(128))
+        self._one = writer.scalar("int8.one", np.float32(1))
+        self._zero = writer.scalar("int8.zero", self._ZERO)
+        self._steps = writer.scalar("int8.steps", np.float32(1 / self._TOKEN_STEPS))
+        self._axis = writer.constant("int8.axis", np.array([-1]))
+        # Blocks that have a scale each want a zero each, though all are the same.
+        tokens = writer.node("Unsqueeze", [mask, self._axis], "int8.tokens")
+        shape = writer.node("Shape", [tokens], "int8.shape")
+        zero = writer.constant("int8.zero_of_all", np.full((1, 1, 1), self._ZERO))
+        self._zeros = writer.node("Expand", [zero, shape], "int8.zeros")
 
-    def __call__(self, value: str, weight: NDArray[np.float32], output: str) -> str:
-        """`value` times `weight` (in, out)."""
-        integers, peak = self._activation(value)
+    def __call__(
+        self, value: str, weight: NDArray[np.float32], output: str, *, lowest: float | None = None
+    ) -> str:
+        """See Linear."""
+        integers, step = self._activation(value, weight.shape[0], lowest)
         scales = np.abs(weight).max(axis=0) / self._WEIGHT_STEPS
         product = self._writer.node(
             "MatMulIntegerToFloat",
             [
                 integers,
                 self._writer.constant(f"{output}.weight", np.rint(weight / scales).astype(np.int8)),
-                self._scale,
+                self._one,
                 self._writer.constant(f"{output}.scales", scales.astype(np.float32)),
                 self._zero,
             ],
             f"{output}.unscaled",
             domain=_MICROSOFT,
         )
-        return self._writer.node("Mul", [product, peak], output)
+        return self._writer.node("Mul", [product, step], output)
 
-    def _activation(self, value: str) -> tuple[str, str]:
-        """Each token divided by its largest magnitude, as uint8 around 128; and that magnitude.
+    def _activation(self, value: str, width: int, lowest: float | None) -> tuple[str, str]:
+        """Each token in steps of a 127th of its largest magnitude, around 128; and the step.
 
         Query, key and value read the same tensor, which is quantised once.
         """
         if value not in self._quantised:
-            size = self._writer.node("Abs", [value], f"{value}.size")
-            peak = self._writer.node("ReduceMax", [size], f"{value}.peak", axes=[-1], keepdims=1)
-            ratio = self._writer.node("Div", [value, peak], f"{value}.ratio")
-            integers = self._writer.node(
-                "QuantizeLinear", [ratio, self._scale, self._zero], f"{value}.integers"
+            step = self._writer.node(
+                "Mul", [self._peak(value, lowest), self._steps], f"{value}.step"
             )
-            self._quantised[value] = (integers, peak)
+            # One pass: a block is all of a token.
+            integers = self._writer.node(
+                "QuantizeLinear",
+                [value, step, self._zeros],
+                f"{value}.integers",
+                axis=-1,
+                block_size=width,
+            )
+            self._quantised[value] = (integers, step)
         return self._quantised[value]
+
+    def _peak(self, value: str, lowest: float | None) -> str:
+        """The largest magnitude of each token, or `lowest` where that is larger."""
+        if lowest is None:
+            size = self._writer.node("Abs", [value], f"{value}.size")
+            return self._writer.node("ReduceMax", [size, self._axis], f"{value}.peak")
+        largest = self._writer.node("ReduceMax", [value, self._axis], f"{value}.largest")
+        floor = self._writer.scalar(f"{value}.floor", np.float32(-lowest))
+        return self._writer.node("Max", [largest, floor], f"{value}.peak")

@@ -42,8 +42,9 @@ SELECT item_id, array_agg(place ORDER BY place) AS places
 FROM search_items WHERE owner_id = $1 AND item_id = ANY ($2::uuid[]) GROUP BY item_id
 
 -- name: list_unembedded
--- $1 owner_id, $2 how many at most, $3 how many characters stand for the beginning of a long message. Keys: pk_unembedded,
--- pk_search_items and those of the things. With the text to embed: a message's begins with who said it, where that is a name.
+-- $1 owner_id, $2 how many at most, $3 how many characters stand for the beginning of a long message, $4 place[] to leave
+-- out. Keys: pk_unembedded, pk_search_items and those of the things. With the text to embed: a message's begins with who
+-- said it, where that is a name.
 SELECT place, kind,
        CASE kind
            WHEN 'chunk' THEN (
@@ -58,7 +59,7 @@ SELECT place, kind,
                                      ELSE end_offset - start_offset END)
                FROM messages WHERE owner_id = $1 AND message_id = item_id)
        END AS text
-FROM (SELECT place FROM unembedded WHERE owner_id = $1 ORDER BY place LIMIT $2) AS waiting
+FROM (SELECT place FROM unembedded WHERE owner_id = $1 AND place <> ALL ($4::bigint[]) ORDER BY place LIMIT $2) AS waiting
 JOIN search_items USING (place)
 WHERE search_items.owner_id = $1
 ORDER BY place
