@@ -94,8 +94,10 @@ class Evidence:
 
     @cached_property
     def earlier(self) -> NDArray[np.bool_]:
-        """[j, i]: whether j stands before i. A memory stands with its message."""
-        return np.asarray(self.anchors[:, np.newaxis] < self.anchors[np.newaxis, :])
+        """[i, j]: whether j stands before i. A memory stands with its message."""
+        # Compared by their order among themselves, in numbers a quarter as wide as places.
+        order = np.sort(self.anchors).searchsorted(self.anchors).astype(np.uint16)
+        return np.asarray(order < order[:, np.newaxis])
 
 
 def evidence_of(

@@ -16,15 +16,15 @@ def likest_earlier(evidence: Evidence) -> Values:
     if not len(vectors):
         return evidence.nothing
     alike = vectors @ vectors.T
-    alike *= (1 / lengths)[:, np.newaxis]
+    alike *= 1 / lengths
     alike *= evidence.earlier
-    return np.asarray(alike.max(axis=0, initial=0.0) / lengths, float)
+    return np.asarray(alike.max(axis=1, initial=0.0) / lengths, float)
 
 
 def earlier_as_near(evidence: Evidence, nearness: Values) -> Values:
     """How many earlier ranked things are as near to the query."""
     as_near = nearness >= nearness[:, np.newaxis] - _TOLERANCE
-    as_near &= evidence.earlier.T
+    as_near &= evidence.earlier
     # Counted eight at a time.
     counts = np.bitwise_count(np.packbits(as_near, axis=1))
     return np.asarray(counts.sum(axis=1, dtype=float))
