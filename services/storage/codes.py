@@ -24,7 +24,13 @@ DEFAULT_SHORTLIST = 1000
 
 _WORD_BITS = 64
 # Codes compared at a time: what they need stays in the processor's cache.
-_CHUNK = 16_384
+_CHUNK = 8192
+# Codes unpacked at a time, likewise.
+_UNPACKED = 256
+# The differing signs of so many words are counted in one byte.
+_BYTE_WORDS = 3
+# Parts with less codes are joined: each costs some dozens of calls, whatever its size.
+_SMALL = 4096
 # Picking one code out of many takes as long as comparing this many in a row.
 _PICKING = 32
 # A distance beyond every real one: dimensions are at most 4,000.
@@ -53,6 +59,12 @@ class Scanned:
 
     codes: Codes
     distances: NDArray[np.uint16]
+
+    def within(self, first: int, last: int) -> "Scanned":
+        """Those of the places from `first` to `last` (inclusive)."""
+        start, end = _range(self.codes.places, first, last)
+        part = Codes(self.codes.places[start:end], self.codes.words[:, start:end])
+        return Scanned(part, self.distances[start:end])
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,23 +152,40 @@ def scan(
     allowed: Places | None = None,
     excluded: Places | None = None,
 ) -> tuple[Scanned, ...]:
-    """In how many signs each code differs from an embedding. Arguments as for `nearest`."""
+    """In how many signs each code differs from an embedding. Arguments as for `nearest`.
+
+    Small parts come back as one: what is looked up in them later is looked up once.
+    """
     query = np.ascontiguousarray(sign_bits(embedding[np.newaxis])[0]).view(np.uint64)
-    return tuple(
-        _scan(part, query, allowed, excluded)
-        for each in codes
-        for part in _within(each, spans)
-        if len(part.places)
-    )
+    parts = [part for each in codes for part in _within(each, spans) if len(part.places)]
+    return tuple(_scan(part, query, allowed, excluded) for part in _joined(parts))
+
+
+def _joined(parts: list[Codes]) -> list[Codes]:
+    """The same codes, all parts of less than _SMALL in one."""
+    small = [part for part in parts if len(part.places) < _SMALL]
+    if len(small) < 2:
+        return parts
+    places = np.concatenate([part.places for part in small])
+    order = places.argsort(kind="stable")
+    words = np.concatenate([part.words for part in small], axis=1)
+    whole = Codes(places.take(order), words.take(order, axis=1))
+    return [*(part for part in parts if len(part.places) >= _SMALL), whole]
 
 
 def _within(codes: Codes, spans: Sequence[tuple[int, int]] | None) -> Sequence[Codes]:
     if spans is None:
         return (codes,)
+    if not len(codes.places):
+        return ()
+    lowest, highest = int(codes.places[0]), int(codes.places[-1])
     parts = []
     for first, last in spans:
-        start, end = _range(codes.places, first, last)
-        parts.append(Codes(codes.places[start:end], codes.words[:, start:end]))
+        if first <= lowest and highest <= last:
+            return (codes,)
+        if first <= highest and lowest <= last:
+            start, end = _range(codes.places, first, last)
+            parts.append(Codes(codes.places[start:end], codes.words[:, start:end]))
     return parts
 
 
@@ -187,54 +216,71 @@ def _scan(
 
 
 def _distances(words: NDArray[np.uint64], query: NDArray[np.uint64]) -> NDArray[np.uint16]:
-    total = words.shape[1]
+    count, total = words.shape
     distances = np.empty(total, np.uint16)
-    different = np.empty(min(total, _CHUNK), np.uint64)
-    counted = np.empty(min(total, _CHUNK), np.uint8)
+    different = np.empty((count, min(total, _CHUNK)), np.uint64)
+    counted = np.empty(different.shape, np.uint8)
+    asked = query[:, np.newaxis]
     for start in range(0, total, _CHUNK):
         end = min(start + _CHUNK, total)
-        into, differing, bits = (
-            distances[start:end],
-            different[: end - start],
-            counted[: end - start],
-        )
-        into[:] = 0
-        for word, asked in zip(words, query, strict=True):
-            np.bitwise_xor(word[start:end], asked, out=differing)
-            np.bitwise_count(differing, out=bits)
-            np.add(into, bits, out=into)
+        differing, bits = different[:, : end - start], counted[:, : end - start]
+        np.bitwise_xor(words[:, start:end], asked, out=differing)
+        np.bitwise_count(differing, out=bits)
+        _add_up(bits, distances[start:end])
     return distances
+
+
+def _add_up(bits: NDArray[np.uint8], into: NDArray[np.uint16]) -> None:
+    """The sum of the rows, which it uses up: as bytes as long as they hold it, which is faster."""
+    for row in range(len(bits)):
+        if row % _BYTE_WORDS:
+            np.add(bits[row - row % _BYTE_WORDS], bits[row], out=bits[row - row % _BYTE_WORDS])
+    sums = bits[::_BYTE_WORDS]
+    if len(sums) == 1:
+        into[:] = sums[0]
+        return
+    np.add(sums[0], sums[1], out=into, dtype=np.uint16)
+    for each in sums[2:]:
+        np.add(into, each, out=into)
 
 
 def _least(scanned: Sequence[Scanned], count: int) -> tuple[Codes, NDArray[np.uint16]]:
     """The `count` codes that differ least, equals by place; as integers they part at a bound."""
     if not scanned:
         return Codes(np.empty(0, np.int64), np.empty((0, 0), np.uint64)), np.empty(0, np.uint16)
-    every = (
-        scanned[0].distances
-        if len(scanned) == 1
-        else np.concatenate([each.distances for each in scanned])
-    )
-    bound = _OUT - 1
-    if len(every) > count:
-        bound = min(bound, int(np.partition(every, count - 1)[count - 1]))
-    close = [(each, np.flatnonzero(each.distances <= bound)) for each in scanned]
-    places = np.concatenate([each.codes.places[at] for each, at in close])
-    words = np.concatenate([each.codes.words[:, at] for each, at in close], axis=1)
-    distances = np.concatenate([each.distances[at] for each, at in close])
+    bound = _bound([each.distances for each in scanned], count)
+    close = [(each, (each.distances <= bound).nonzero()[0]) for each in scanned]
+    places = np.concatenate([each.codes.places.take(at) for each, at in close])
+    words = np.concatenate([each.codes.words.take(at, axis=1) for each, at in close], axis=1)
+    distances = np.concatenate([each.distances.take(at) for each, at in close])
     order = np.lexsort((places, distances))[:count]
-    return Codes(places[order], words[:, order]), distances[order]
+    return Codes(places.take(order), words.take(order, axis=1)), distances.take(order)
+
+
+def _bound(distances: Sequence[NDArray[np.uint16]], count: int) -> int:
+    """The `count`-th lowest distance; the highest real one if there are no more."""
+    if sum(map(len, distances)) <= count:
+        return _OUT - 1
+    # The lowest of all are among the lowest of each.
+    lowest = [
+        each if len(each) <= count else np.partition(each, count - 1)[:count] for each in distances
+    ]
+    every = lowest[0] if len(lowest) == 1 else np.concatenate(lowest)
+    return min(_OUT - 1, int(np.partition(every, count - 1)[count - 1]))
 
 
 def _products(
     words: NDArray[np.uint64], embedding: NDArray[np.floating[Any]]
 ) -> NDArray[np.float32]:
     """The scalar product of the embedding with each code, as far as its signs tell."""
-    if not words.size:
-        return np.empty(words.shape[1], np.float32)
     rows = np.ascontiguousarray(words.transpose()).view(np.uint8)
-    signs = np.unpackbits(rows, axis=1, count=len(embedding)).astype(np.float32)
-    return np.asarray(signs @ embedding.astype(np.float32), np.float32)
+    products = np.empty(len(rows), np.float32)
+    values = embedding.astype(np.float32)
+    for start in range(0, len(rows), _UNPACKED):
+        part = slice(start, start + _UNPACKED)
+        signs = np.unpackbits(rows[part], axis=1, count=len(values))
+        np.matmul(signs.astype(np.float32), values, out=products[part])
+    return products
 
 
 class SegmentCache:

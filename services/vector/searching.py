@@ -19,6 +19,7 @@ from services.vector.ranking.meaning import Values
 from services.vector.ranking.profile import Profile
 from services.vector.ranking.question import read_question
 from services.vector.ranking.rank import Ranking, Share, evidence_for, rank
+from services.vector.ranking.words import Indexes
 
 _TRACER = trace.get_tracer("mnema.vector")
 
@@ -137,37 +138,47 @@ class Searcher:
 
 def _hits(ranking: Ranking, limit: int) -> list[Hit]:
     """The best things, once each, with their places by words and by meaning alone."""
-    evidence, order = ranking.evidence, ranking.order
-    by_words = _places(np.where(evidence.bm25 > 0, evidence.bm25, np.nan), order)
-    by_meaning = _places(evidence.cosine, order)
-    hits: dict[bytes, Hit] = {}
-    for index in order:
-        if len(hits) == limit:
-            break
-        item_id = evidence.units.item_ids[index]
-        if item_id in hits:
-            continue  # A long memory is several units: the best of them came first.
+    evidence = ranking.evidence
+    best = _once(ranking, limit)
+    order, chosen = np.array(ranking.order, np.intp), np.array(best, np.intp)
+    by_words = _places(np.where(evidence.bm25 > 0, evidence.bm25, np.nan), order, chosen)
+    by_meaning = _places(evidence.cosine, order, chosen)
+    hits = []
+    for index, bm25_rank, vector_rank in zip(best, by_words, by_meaning, strict=True):
         unit = evidence.units.unit(index)
-        bm25_rank, vector_rank = by_words[index], by_meaning[index]
-        hits[item_id] = Hit(
-            unit,
-            ranking.score(index),
-            unit.similarity,
-            vector_rank,
-            None if bm25_rank is None else float(evidence.bm25[index]),
-            bm25_rank,
-            hybrid_search.fused(vector_rank, bm25_rank),
-            ranking,
-            index,
+        hits.append(
+            Hit(
+                unit,
+                ranking.score(index),
+                unit.similarity,
+                vector_rank,
+                None if bm25_rank is None else float(evidence.bm25[index]),
+                bm25_rank,
+                hybrid_search.fused(vector_rank, bm25_rank),
+                ranking,
+                index,
+            )
         )
-    return list(hits.values())
+    return hits
 
 
-def _places(values: Values, order: Sequence[int]) -> list[int | None]:
-    """The place of each value, 1 for the highest, equals in this order; None for NaN."""
-    ordered = np.asarray(order, np.intp)
-    best_first = ordered[np.argsort(-values[ordered], kind="stable")]
+def _once(ranking: Ranking, limit: int) -> list[int]:
+    """The indexes of the best things, the best first: a long memory's best unit stands for it."""
+    best: dict[bytes, int] = {}
+    for index in ranking.order:
+        if len(best) == limit:
+            break
+        best.setdefault(ranking.evidence.units.item_ids[index], index)
+    return list(best.values())
+
+
+def _places(values: Values, order: Indexes, chosen: Indexes) -> list[int | None]:
+    """The places of those chosen, 1 for the highest value, equals in this order; None for NaN."""
+    best_first = order.take((-values.take(order)).argsort(kind="stable"))
     places = np.empty(len(values), np.intp)
     places[best_first] = np.arange(1, len(values) + 1)
-    unknown = np.isnan(values).tolist()
-    return [None if nan else place for place, nan in zip(places.tolist(), unknown, strict=True)]
+    unknown = np.isnan(values.take(chosen)).tolist()
+    return [
+        None if nan else place
+        for place, nan in zip(places.take(chosen).tolist(), unknown, strict=True)
+    ]

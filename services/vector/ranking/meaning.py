@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.storage.codes import Places, Scanned
 from services.vector.ranking.surroundings import ends_of
+from services.vector.ranking.words import Indexes, runs, unrolled
 
 Values = NDArray[np.float64]
 
@@ -16,6 +18,7 @@ _OUT = np.iinfo(np.uint16).max
 _SAMPLE = 4096
 # Of so many units the middle one is half believed.
 _FEW = 20
+_NONE = np.empty(0, np.uint16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Ranges:
     """Of the units within each of several ranges of places: how many, how near.
 
     `first` is of the one with the lowest place. All are estimates of cosines from codes;
-    where `count` is 0 they are NaN.
+    where `count` is 0 they are NaN. Where none holds several units they are one array.
     """
 
     count: NDArray[np.int64]
@@ -33,7 +36,10 @@ class Ranges:
 
     def part(self, at: slice | NDArray[np.intp]) -> "Ranges":
         """Some of them."""
-        return Ranges(self.count[at], self.best[at], self.mean[at], self.first[at])
+        count, best = self.count[at], self.best[at]
+        if self.best is self.mean:
+            return Ranges(count, best, best, best)
+        return Ranges(count, best, self.mean[at], self.first[at])
 
 
 def known(values: Values) -> Values:
@@ -45,31 +51,30 @@ class Meaning:
     """Estimated cosines of all units of a user that have codes: cos(π × differing signs ÷ dims)."""
 
     def __init__(self, scanned: Sequence[Scanned], dims: int) -> None:
-        self._cosines = np.cos(np.pi * np.arange(dims + 1) / dims)
-        kept = [(each.codes.places, each.distances) for each in scanned]
-        self._parts = [
-            (places, distances)
-            if distances.max(initial=0) != _OUT
-            else _standing(places, distances)
-            for places, distances in kept
+        self._dims = dims
+        self._cosines = _cosines(dims)
+        parts = [(each.codes.places, each.distances) for each in scanned if len(each.distances)]
+        standing = [
+            (places, distances) if distances.max() != _OUT else _standing(places, distances)
+            for places, distances in parts
         ]
-        self._parts = [(places, distances) for places, distances in self._parts if len(places)]
-        self._least = min((int(each.min()) for _, each in self._parts), default=dims // 2)
-        sampled = [distances[:: 1 + len(distances) // _SAMPLE] for _, distances in self._parts]
-        middle = float(np.median(np.concatenate(sampled))) if sampled else dims / 2
-        # The middle of a few says little: then what says nothing is what is at right angles.
-        total = sum(len(distances) for _, distances in self._parts)
-        self._middle = (total * middle + _FEW * dims / 2) / (total + _FEW)
+        self._parts = [(places, distances) for places, distances in standing if len(places)]
 
-    @property
+    @cached_property
     def typical(self) -> float:
         """The cosine of the middle one of all units: what says nothing."""
-        return float(self._cosines[round(self._middle)])
+        total = sum(len(distances) for _, distances in self._parts)
+        sampled = [distances[:: 1 + len(distances) // _SAMPLE] for _, distances in self._parts]
+        middle = _middle(np.concatenate(sampled)) if sampled else self._dims / 2
+        # The middle of a few says little: then what says nothing is what is at right angles.
+        middle = (total * middle + _FEW * self._dims / 2) / (total + _FEW)
+        return float(self._cosines[round(middle)])
 
-    @property
+    @cached_property
     def highest(self) -> float:
         """The cosine of the nearest of all units."""
-        return float(self._cosines[self._least])
+        least = min((int(each.min()) for _, each in self._parts), default=self._dims // 2)
+        return float(self._cosines[least])
 
     def of_things(self, things: Places) -> Ranges:
         """How near things are, by all of their units."""
@@ -84,51 +89,72 @@ class Meaning:
         """How many units stand in each range of places (inclusive)."""
         count = np.zeros(len(starts), np.int64)
         for places, _ in self._parts:
-            count += np.searchsorted(places, ends, side="right") - np.searchsorted(places, starts)
+            count += places.searchsorted(ends, side="right") - places.searchsorted(starts)
         return count
 
     def within(self, starts: Places, ends: Places) -> Ranges:
-        """What is in each range of places (inclusive); `starts` and `ends` alike in length."""
-        order = np.argsort(starts, kind="stable")
-        starts, ends = starts[order], ends[order]
-        count = np.zeros(len(starts), np.int64)
-        best = np.full(len(starts), -np.inf)
-        total = np.zeros(len(starts))
-        first = np.full(len(starts), np.nan)
-        for places, distances in self._parts:
-            low = int(np.searchsorted(ends, places[0]))
-            high = int(np.searchsorted(starts, places[-1], side="right"))
-            if low >= high:
-                continue
-            begin = np.searchsorted(places, starts[low:high])
-            after = np.searchsorted(places, ends[low:high], side="right")
-            some = np.flatnonzero(after > begin)
-            if not len(some):
-                continue
-            at = low + some
-            begin, after = begin[some], after[some]
-            values, bounds = self._unrolled(distances, begin, after)
-            best[at] = np.maximum(best[at], np.maximum.reduceat(values, bounds))
-            total[at] += np.add.reduceat(values, bounds)
-            first[at] = np.where(count[at] == 0, values[bounds], first[at])
-            count[at] += after - begin
-        with np.errstate(invalid="ignore"):
-            mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-        best = np.where(count > 0, best, np.nan)
-        back = np.empty(len(order), np.intp)
-        back[order] = np.arange(len(order))
-        return Ranges(count[back], best[back], mean[back], first[back])
+        """What is in each range of places (inclusive); `starts` and `ends` alike in length.
 
-    def _unrolled(
-        self, distances: NDArray[np.uint16], begin: NDArray[np.intp], after: NDArray[np.intp]
-    ) -> tuple[Values, NDArray[np.int64]]:
-        """The cosines in each stretch [begin, after), one behind the other; where each begins."""
-        lengths = after - begin
-        if lengths.max() == 1:
-            return self._cosines[distances[begin]], np.arange(len(begin))
-        bounds = np.cumsum(lengths) - lengths
-        at = np.arange(lengths.sum()) + np.repeat(begin - bounds, lengths)
-        return self._cosines[distances[at]], bounds
+        No range begins before another and ends behind it.
+        """
+        order = starts.argsort(kind="stable")
+        starts, ends = starts.take(order), ends.take(order)
+        found = [_found(places, starts, ends) for places, _ in self._parts]
+        which = order.take(np.concatenate([order[:0], *(ranges for ranges, _ in found)]))
+        count = np.bincount(which, minlength=len(order))
+        units = [(part, at) for part, (_, at) in zip(self._parts, found, strict=True)]
+        distances = np.concatenate([_NONE, *(each.take(at) for (_, each), at in units)])
+        if len(units) > 1 and count.max(initial=0) > 1:
+            places = np.concatenate([each.take(at) for (each, _), at in units])
+            by_place = np.lexsort((places, which))
+            which, distances = which.take(by_place), distances.take(by_place)
+        return _ranges(count, which, self._cosines.take(distances))
+
+
+def _ranges(count: NDArray[np.int64], which: Indexes, cosines: Values) -> Ranges:
+    """Ranges of so many units each, from the range and the cosine of each unit, by place."""
+    best = np.full(len(count), np.nan)
+    if count.max(initial=0) <= 1:
+        best[which] = cosines
+        return Ranges(count, best, best, best)
+    begins = runs(which)
+    held = which.take(begins)
+    best[held] = np.maximum.reduceat(cosines, begins)
+    mean, first = np.full(len(count), np.nan), np.full(len(count), np.nan)
+    mean[held] = np.add.reduceat(cosines, begins) / count.take(held)
+    first[held] = cosines.take(begins)
+    return Ranges(count, best, mean, first)
+
+
+def _found(places: Places, starts: Places, ends: Places) -> tuple[Indexes, Indexes]:
+    """Which of the ranges (in order) hold units, once for each, and where those units stand."""
+    low = int(ends.searchsorted(places[0]))
+    high = int(starts.searchsorted(places[-1], side="right"))
+    starts, ends = starts[low:high], ends[low:high]
+    begin = places.searchsorted(starts)
+    some = (places.take(begin) <= ends).nonzero()[0]
+    begin, ends = begin.take(some), ends.take(some)
+    some += low
+    # Nearly always a range holds one unit: a second one would stand next to it.
+    second = begin + 1
+    if not ((places.take(second, mode="clip") <= ends) & (second < len(places))).any():
+        return some, begin
+    which, at = unrolled(begin, places.searchsorted(ends, side="right") - begin)
+    return some.take(which), at
+
+
+def _middle(distances: NDArray[np.uint16]) -> float:
+    """The middle one; between two the mean of them."""
+    low, high = (len(distances) - 1) // 2, len(distances) // 2
+    parted = np.partition(distances, high)
+    middle = int(parted[high])
+    return middle if low == high else (int(parted[:high].max()) + middle) / 2
+
+
+@lru_cache(maxsize=8)
+def _cosines(dims: int) -> Values:
+    """The cosine that each number of differing signs stands for."""
+    return np.asarray(np.cos(np.pi * np.arange(dims + 1) / dims))
 
 
 def _standing(places: Places, distances: NDArray[np.uint16]) -> tuple[Places, NDArray[np.uint16]]:

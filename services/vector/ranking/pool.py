@@ -10,8 +10,9 @@ from services.vector.ranking.meaning import Meaning, Values
 from services.vector.ranking.words import (
     Indexes,
     Words,
+    distinct,
+    runs,
     scores_at,
-    scores_of_things,
     things_of,
 )
 
@@ -33,9 +34,11 @@ class BroughtUp:
     def best_units(self, things: Places) -> Places:
         """The place of the best unit of each thing."""
         of = things_of(self.places)
+        begins = runs(of)
+        if len(begins) == len(of):
+            return self.places.take(of.searchsorted(things))
         order = np.lexsort((-self.fits, of))
-        first = np.searchsorted(of[order], things)
-        return self.places[order][first]
+        return self.places.take(order.take(begins[of.take(begins).searchsorted(things)]))
 
 
 def brought_up(words: Words, near: Nearest | None, allowed: Places | None) -> BroughtUp:
@@ -44,15 +47,15 @@ def brought_up(words: Words, near: Nearest | None, allowed: Places | None) -> Br
     if allowed is not None:
         kept = positions(told, allowed)[0]
         told, scores = told[kept], scores[kept]
-    told = told[np.sort(highest(scores, _BY_WORDS))]
-    places = told if near is None else np.union1d(told, near.places)
-    top = max(words.scores.max(initial=0.0), 1e-9)
-    fits = scores_at(words, places) / top
-    if near is not None and len(near.places):
-        order = np.argsort(near.places)
-        at, there = positions(near.places[order], places)
-        closeness = 1 - near.distances[order][at] / max(float(near.distances.max()), 1.0)
-        fits[there] += closeness
+    told = told.take(highest(scores, _BY_WORDS))
+    near_places = told[:0] if near is None else near.places
+    both = np.concatenate([told, near_places])
+    both.sort()
+    places = distinct(both)
+    fits = scores_at(words, places) / max(words.top, 1e-9)
+    if near is not None and len(near_places):
+        closeness = 1 - near.distances / max(float(near.distances.max()), 1.0)
+        fits[places.searchsorted(near_places)] += closeness
     return BroughtUp(places, fits)
 
 
@@ -65,38 +68,41 @@ def choose(
     `limit` if that is more.
     """
     pool = max(POOL, 2 * limit)
-    talk = Talk.around(words, meaning, np.unique(things_of(brought.places)))
+    talk = Talk.around(words, meaning, distinct(things_of(brought.places)))
     if len(talk.things) <= pool:
         return talk, np.arange(len(talk.things))
-    own = _cheap(talk, scores_of_things(words, talk.things), 0)
+    before, own, after = _cheap(talk)
     own = own + _IN_WINDOW * share(talk.window(REACH)[0])
     own = own + _IN_SESSION * share(talk.whole_sessions()[0])
-    for steps in (-1, 1):
-        there = talk.beside[REACH + steps] >= 0
-        own = own + _AROUND * np.where(there, _cheap(talk, talk.bm25(steps), steps), 0.0)
+    for steps, beside in ((-1, before), (1, after)):
+        own = own + _AROUND * (beside * (talk.beside[REACH + steps] >= 0))
     return talk, np.sort(highest(own, pool))
 
 
-def _cheap(talk: Talk, bm25: Values, steps: int) -> Values:
-    """Half by words, half by meaning: 0 to about 1, comparable within one query."""
-    top = talk.words.scores.max(initial=0.0)
-    score = bm25 / top if top > 0 else np.zeros(len(bm25))
-    near = talk.near_by(steps)
-    if talk.meaning is not None and near is not None:
-        score = score + np.maximum(talk.meaning.scaled(near.best), 0.0)
-    return np.asarray(score)
+def _cheap(talk: Talk) -> Values:
+    """Half by words, half by meaning, of what stands before each, each, and after: (3, things).
+
+    0 to about 1, comparable within one query.
+    """
+    words = talk.words
+    at = np.stack([talk.at[REACH - 1], talk.own, talk.at[REACH + 1]])
+    scores = words.best.take(at) / (words.top or 1.0)
+    if talk.meaning is not None and talk.near is not None:
+        near = talk.meaning.scaled(talk.near.best)
+        scores += np.maximum(near, 0.0).reshape(scores.shape)
+    return scores
 
 
 def highest(values: Values, count: int) -> Indexes:
     """Where the `count` highest values stand, the highest first, equals in their order."""
     if count < len(values):
         bound = np.partition(values, len(values) - count)[len(values) - count]
-        some = np.flatnonzero(values >= bound)
-        return some[np.argsort(-values[some], kind="stable")][:count]
-    return np.argsort(-values, kind="stable")
+        some = (values >= bound).nonzero()[0]
+        return np.asarray(some.take((-values.take(some)).argsort(kind="stable")[:count]))
+    return (-values).argsort(kind="stable")
 
 
 def share(values: Values) -> Values:
     """Values as shares of the highest; all 0 if none is above."""
     top = values.max(initial=0.0)
-    return np.asarray(values / top if top > 0 else np.zeros(len(values)))
+    return values / top if top > 0 else np.zeros(len(values))

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from opentelemetry import trace
 
-from services.storage.codes import Nearest, nearest, positions, scan
+from services.storage.codes import Nearest, Scanned, nearest, positions, scan
 from services.storage.places import MEMORY, kind_range
 from services.storage.search import Described, Filter, Gathered
 from services.vector.ranking.evidence import Evidence, evidence_of
@@ -68,8 +70,23 @@ class Ranking:
 
 def blend(weight: Weight, mean_length: float) -> float:
     """A weight for a collection whose units have this mean length in terms."""
-    long = min(max((mean_length - SHORT_TERMS) / (LONG_TERMS - SHORT_TERMS), 0.0), 1.0)
+    long = _how_long(mean_length)
     return (1 - long) * weight.short + long * weight.long
+
+
+def _how_long(mean_length: float) -> float:
+    """0 for short things, 1 for long ones."""
+    return min(max((mean_length - SHORT_TERMS) / (LONG_TERMS - SHORT_TERMS), 0.0), 1.0)
+
+
+def _weights(profile: Profile, mean_length: float) -> dict[str, float]:
+    """The weights of a profile that are not 0, as `blend` has them."""
+    long = _how_long(mean_length)
+    short = 1 - long
+    blended = {
+        name: short * each.short + long * each.long for name, each in profile.signals.items()
+    }
+    return {name: weight for name, weight in blended.items() if weight}
 
 
 async def evidence_for(
@@ -115,24 +132,24 @@ def _meaning(
     )
     memories = None
     if "message" in chosen.kinds and chosen.as_of is None:
-        of_memories = scan(
-            gathered.codes,
-            question.embedding,
-            spans=[kind_range(MEMORY)],
-            excluded=gathered.excluded,
-        )
-        memories = Meaning(of_memories, dims)
+        memories = Meaning(_of_memories(gathered, question.embedding, chosen, near), dims)
     return near, Meaning(near.scanned, dims), memories
+
+
+def _of_memories(
+    gathered: Gathered, embedding: NDArray[np.floating[Any]], chosen: Filter, near: Nearest
+) -> Sequence[Scanned]:
+    """How all memories that were taken from messages differ from a query."""
+    span = kind_range(MEMORY)
+    if "memory" in chosen.kinds and gathered.allowed is None:
+        return [each.within(*span) for each in near.scanned]
+    return scan(gathered.codes, embedding, spans=[span], excluded=gathered.excluded)
 
 
 def rank(evidence: Evidence, profile: Profile, mean_length: float) -> Ranking:
     """The things in order, by the signals that have a weight in such a collection."""
-    signals = Signals(evidence)
-    blended = {name: blend(weight, mean_length) for name, weight in profile.signals.items()}
-    weights = {name: weight for name, weight in blended.items() if weight}
-    values = np.zeros((len(weights), len(evidence.things)))
-    for row, name in zip(values, weights, strict=True):
-        row[:] = signals.values(name)
+    weights = _weights(profile, mean_length)
+    values = Signals(evidence).table(weights)
     totals = np.array(list(weights.values())) @ values
     order = np.lexsort((evidence.things, -totals))
     return Ranking(evidence, order.tolist(), totals, weights, values)

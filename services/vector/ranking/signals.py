@@ -6,10 +6,11 @@ is named; the turns around, where there are no sessions. The score is the sum of
 times the weights of a ranking profile.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.storage.codes import positions
 from services.text.traits import ASKS, BY_ASSISTANT, NAMES_TIME, TELLS
@@ -20,7 +21,6 @@ from services.vector.ranking.meaning import Values, known
 from services.vector.ranking.novelty import earlier_as_near, feedback_similarity, likest_earlier
 from services.vector.ranking.pool import share
 from services.vector.ranking.profile import SIGNALS
-from services.vector.ranking.words import coverage_at, grouped
 
 _LONG_CHARS = 300
 _MANY_PASSAGES = 8
@@ -36,13 +36,22 @@ class Signals:
 
     def values(self, name: str) -> Values:
         """What a signal says of each thing. KeyError for a name that is none."""
-        return known(_FUNCTIONS[name](self))
+        return np.asarray(self.table([name])[0])
+
+    def table(self, names: Collection[str]) -> Values:
+        """What some signals say: a row for each name, an entry for each thing."""
+        values = np.empty((len(names), len(self._evidence.things)))
+        for row, name in zip(values, names, strict=True):
+            row[:] = _FUNCTIONS[name](self)
+        values[np.isnan(values)] = 0.0
+        return values
 
     def bm25(self) -> Values:
         return self._bm25
 
     def bm25_coverage(self) -> Values:
-        return coverage_at(self._evidence.words, self._evidence.things)
+        words = self._evidence.words
+        return np.asarray(self._held @ words.idf / words.total_idf)
 
     def bm25_person(self) -> Values:
         return self.bm25() * (1.0 - self.assistant())
@@ -50,13 +59,8 @@ class Signals:
     def bm25_first_mention(self) -> Values:
         """For each term, 1 for the first thing that holds it, ½ for the second, and so on."""
         words = self._evidence.words
-        found = self._evidence.nothing
-        at, there = positions(words.things, self._evidence.things)
-        for idf, frequencies in zip(words.idf, words.frequencies, strict=True):
-            held = np.flatnonzero(frequencies)
-            mention, which = positions(held, at)
-            found[there[which]] += idf / (1 + mention)
-        return found / words.total_idf
+        mentions = words.mentions_before(self._evidence.talk.own)
+        return np.asarray((self._held / (1 + mentions)) @ words.idf / words.total_idf)
 
     def bm25_before(self) -> Values:
         return self._bm25_beside(-1)
@@ -82,7 +86,7 @@ class Signals:
     def session_similarity(self) -> Values:
         """The nearest thing of its session that is ranked."""
         similarity = np.maximum(self.similarity(), 0.0)
-        return self._alone_if_nowhere(self._best_of_session(similarity), similarity)
+        return self._alone_if_nowhere(self._evidence.talk.sessions.best(similarity), similarity)
 
     def similarity(self) -> Values:
         return self._similarity
@@ -104,7 +108,7 @@ class Signals:
         evidence = self._evidence
         if evidence.derived is None or evidence.meaning is None:
             return evidence.nothing
-        return np.clip(evidence.meaning.scaled(evidence.derived), 0.0, 1.5)
+        return evidence.meaning.scaled(evidence.derived).clip(0.0, 1.5)
 
     def speaker(self) -> Values:
         """1 where one who is named in the query speaks; 0 for all if that parts nothing."""
@@ -138,7 +142,7 @@ class Signals:
         if evidence.meaning is None:
             return evidence.nothing
         fits = 0.4 * self.bm25() + 0.6 * self.similarity() + 0.3 * self.bm25_window()
-        best = np.argsort(-fits, kind="stable")[:_FEEDBACK]
+        best = (-fits).argsort(kind="stable")[:_FEEDBACK]
         return feedback_similarity(evidence, best)
 
     def length(self) -> Values:
@@ -150,7 +154,7 @@ class Signals:
         nearness = self._evidence.nearness
         if nearness is None:
             return self._evidence.nothing
-        return np.log(np.clip(nearness.count, 1, _MANY_PASSAGES))
+        return np.asarray(np.log(nearness.count.clip(1, _MANY_PASSAGES)), float)
 
     def novelty(self) -> Values:
         """How unlike everything said before it that is ranked: 0 for a repetition."""
@@ -167,6 +171,11 @@ class Signals:
     @cached_property
     def _earlier(self) -> Values:
         return earlier_as_near(self._evidence, self.similarity())
+
+    @cached_property
+    def _held(self) -> NDArray[np.bool_]:
+        """(things, terms): which terms each holds."""
+        return self._evidence.talk.turns.frequencies > 0
 
     @cached_property
     def _bm25(self) -> Values:
@@ -209,22 +218,15 @@ class Signals:
         evidence = self._evidence
         if evidence.meaning is None or evidence.nearness is None:
             return evidence.nothing
-        return np.clip(evidence.meaning.scaled(getattr(evidence.nearness, which)), -1.0, 2.0)
-
-    def _best_of_session(self, values: Values) -> Values:
-        where = self._evidence.talk.sessions
-        sessions, _, back = grouped(where)
-        best = np.zeros(len(sessions))
-        np.maximum.at(best, back, values)
-        return best[back]
+        return evidence.meaning.scaled(getattr(evidence.nearness, which)).clip(-1.0, 2.0)
 
     def _alone_if_nowhere(self, of_session: Values, own: Values) -> Values:
         """What stands in no session (a memory that was added) is one by itself."""
-        return np.where(self._evidence.talk.sessions >= 0, of_session, own)
+        return np.where(self._evidence.said, of_session, own)
 
     def _where_said(self, values: Values) -> Values:
         """Only what was said has a before: the rest is neither favoured nor put back for it."""
-        said = self._evidence.talk.sessions >= 0
+        said = self._evidence.said
         return np.where(said, values, values[said].mean() if said.any() else 0.0)
 
     def _trait(self, flag: int) -> Values:

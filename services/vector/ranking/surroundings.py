@@ -1,14 +1,17 @@
 """Where things stand: their neighbours, and the session or file around them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from services.storage.codes import Places
-from services.storage.places import CHUNK, MAX_PART, MEMORY, MESSAGE, PLACELESS, kind_of
+from services.storage.places import MAX_PART, MEMORY, PLACELESS, kind_range
 
 _SEQUENCE_STEP = 1 << 11
 _SESSION_SHIFT = 33
-_KINDS = 3 << 61
+_MEMORY = kind_range(MEMORY)[0]
+_PLACELESS = kind_range(PLACELESS)[0]
 
 
 def anchors_of(things: Places) -> Places:
@@ -16,14 +19,20 @@ def anchors_of(things: Places) -> Places:
 
     Chunks stand in their file. A memory without a source stands nowhere: itself.
     """
-    in_talk = np.where(kind_of(things) == MEMORY, things & ~np.int64(_KINDS), things)
-    return np.where(kind_of(things) == PLACELESS, things, in_talk & ~np.int64(MAX_PART))
+    # The bit that tells a memory from a message tells a placeless one from a chunk.
+    anchors = things & ~np.int64(_MEMORY | MAX_PART)
+    return np.where(things < _PLACELESS, anchors, things)
 
 
 def neighbours(anchors: Places, steps: int) -> Places:
     """The thing so many steps on in the same session or file; −1 where that would leave it."""
-    moved = anchors + np.int64(steps * _SEQUENCE_STEP)
-    stays = (moved >> _SESSION_SHIFT == anchors >> _SESSION_SHIFT) & _has_neighbours(anchors)
+    return np.asarray(around(anchors, [steps])[0])
+
+
+def around(anchors: Places, steps: Sequence[int]) -> Places:
+    """The things so many steps on: a row for each number of steps, else as `neighbours`."""
+    moved = anchors + np.array(steps, np.int64)[:, np.newaxis] * _SEQUENCE_STEP
+    stays = ((moved ^ anchors) >> _SESSION_SHIFT == 0) & _has_neighbours(anchors)
     return np.where(stays, moved, np.int64(-1))
 
 
@@ -38,11 +47,19 @@ def session_bounds(sessions: Places) -> tuple[Places, Places]:
     return starts, starts + np.int64((1 << _SESSION_SHIFT) - 1)
 
 
+def sessions_of_sorted(things: Places) -> Places:
+    """`sessions_of` for the anchors of things that are sorted."""
+    sessions = things >> _SESSION_SHIFT
+    sessions &= ~np.int64(_MEMORY >> _SESSION_SHIFT)
+    sessions[things.searchsorted(_PLACELESS) :] = -1
+    return sessions
+
+
 def ends_of(things: Places) -> Places:
     """The last place that a unit of each thing can have (a message's passages are its units)."""
-    return np.where(kind_of(things) == MESSAGE, things | np.int64(MAX_PART), things)
+    return np.where(things < 0, things, things | np.where(things < _MEMORY, MAX_PART, 0))
 
 
 def _has_neighbours(anchors: Places) -> NDArray[np.bool_]:
-    kinds = kind_of(anchors)
-    return np.asarray((kinds == MESSAGE) | (kinds == CHUNK))
+    # Neither the one bit of a memory nor both of what is placeless.
+    return np.asarray(anchors & _MEMORY == 0)

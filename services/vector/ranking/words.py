@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.storage.codes import Places, positions
-from services.storage.places import MAX_PART, MESSAGE, kind_of
+from services.storage.codes import Places
+from services.storage.places import MAX_PART, MESSAGE, kind_range
 from services.storage.search import Gathered
 
 Values = NDArray[np.float64]
 Indexes = NDArray[np.intp]
+
+_MESSAGES_END = kind_range(MESSAGE)[1] + 1
 
 K1, B = 1.2, 0.75
 """BM25 (Robertson and Walker 1994): how soon repetitions saturate, how much length counts."""
@@ -22,7 +25,7 @@ def things_of(places: Places) -> Places:
 
     Things are numbers like places: that of a message is the place of its first passage.
     """
-    return np.where(kind_of(places) == MESSAGE, places & ~np.int64(MAX_PART), places)
+    return np.where(places < _MESSAGES_END, places & ~np.int64(MAX_PART), places)
 
 
 def idf_of(collection: float, holders: Values) -> Values:
@@ -32,21 +35,28 @@ def idf_of(collection: float, holders: Values) -> Values:
 
 def saturated(frequencies: Values, lengths: Values | float, mean_length: float) -> Values:
     """BM25's weight of terms by their frequencies in texts of these lengths: 0 to 2.2."""
-    damping = K1 * (1 - B + B * np.asarray(lengths) / max(mean_length, 1e-9))
-    return np.asarray(frequencies * (K1 + 1) / (frequencies + damping))
+    damped = frequencies + (K1 * (1 - B) + lengths * (K1 * B / max(mean_length, 1e-9)))
+    np.divide(frequencies, damped, out=damped)
+    damped *= K1 + 1
+    return damped
 
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """The postings of a query: of which term and of which unit each is, and BM25's weight of it."""
+    """The postings of a query in the order of their places, and BM25's weight of each.
+
+    Of which term, unit and thing each is, by their numbers; how often it occurs there.
+    """
 
     term: NDArray[np.int32]
     unit: Indexes
+    thing: Indexes
+    frequency: Values
     weight: Values
 
     def scores(self, idf: Values, units: int) -> Values:
         """The BM25 of each unit."""
-        return np.bincount(self.unit, idf[self.term] * self.weight, units).astype(np.float64)
+        return counted(self.unit, units, idf.take(self.term) * self.weight)
 
 
 @dataclass(frozen=True)
@@ -57,8 +67,8 @@ class Words:
 
     `places` are the units that hold a term, sorted, with their BM25 (`scores`); `idf` is a
     value for each term. `things` are those the units are of, sorted, of which `starts` says
-    where their units begin; `frequencies` of shape (terms, things) counts the terms in each,
-    `lengths` are the lengths of their units found.
+    where their units begin, and `lengths` how long those are together; `lengths` has one more
+    entry, for a thing that holds no term: the mean.
     """
 
     postings: Weighed
@@ -67,7 +77,6 @@ class Words:
     idf: Values
     things: Places
     starts: Indexes
-    frequencies: NDArray[np.float32]
     lengths: Values
     mean_length: float
     items: int
@@ -79,59 +88,104 @@ class Words:
 
     @cached_property
     def best(self) -> Values:
-        """The BM25 of each of `things`: that of its best unit."""
-        if not len(self.things):
-            return np.empty(0)
-        return np.asarray(np.maximum.reduceat(self.scores, self.starts))
+        """The BM25 of each of `things`: that of its best unit; and 0 for one that holds no term."""
+        best = np.zeros(len(self.things) + 1)
+        if len(self.things) == len(self.places):
+            best[:-1] = self.scores
+        else:
+            np.maximum.reduceat(self.scores, self.starts, out=best[:-1])
+        return best
+
+    @cached_property
+    def top(self) -> float:
+        """The BM25 of the best unit; 0 if there is none."""
+        return float(self.scores.max(initial=0.0))
 
     @cached_property
     def total_idf(self) -> float:
         """That of all terms together, never 0: coverages are shares of it."""
         return max(float(self.idf.sum()), 1e-9)
 
+    def at(self, things: Places) -> Indexes:
+        """Where in `things` these stand; the number of all for one that holds no term."""
+        return found_at(self.things, things)
+
+    def frequencies(self, at: Indexes) -> Values:
+        """How often each term occurs in the things at `at`, (at, terms): 0 for what holds none."""
+        terms, postings = len(self.idf), self.postings
+        begins = self._begins.take(at)
+        which, found = unrolled(begins, self._begins.take(at + 1) - begins)
+        cells = which * terms + postings.term.take(found)
+        counts = counted(cells, len(at) * terms, postings.frequency.take(found))
+        return counts.reshape(len(at), terms)
+
+    def mentions_before(self, at: Indexes) -> Values:
+        """How many things before each of these hold each term: (at, terms).
+
+        `at` are in order, but for those that are the number of all: of them it says nothing.
+        """
+        terms, postings = len(self.idf), self.postings
+        thing, term = postings.thing, postings.term
+        if len(self.things) != len(self.places):
+            # Several passages of a thing may hold a term: they are one mention.
+            thing, term = np.divmod(np.unique(thing * terms + term), terms)
+        ordered = np.minimum.accumulate(at[::-1])[::-1]
+        bounds = np.concatenate([[0], thing.searchsorted(ordered), [len(thing)]])
+        stretch = np.arange(len(at) + 1).repeat(bounds[1:] - bounds[:-1])
+        counts = counted(stretch * terms + term, (len(at) + 1) * terms)
+        return np.asarray(counts.reshape(len(at) + 1, terms)[:-1].cumsum(axis=0))
+
+    @cached_property
+    def _begins(self) -> Indexes:
+        """Where in the postings those of each thing begin, and twice where all end."""
+        total = len(self.postings.thing)
+        return np.concatenate([runs(self.postings.thing), [total, total]])
+
 
 def words_of(gathered: Gathered, terms: int) -> Words:
     """The words of a gathered query of so many terms, all of them asked for."""
     postings = gathered.postings
     mean_length = gathered.total_length / max(gathered.items, 1)
-    holders = np.bincount(postings.term, minlength=terms).astype(np.float64)
-    idf = idf_of(gathered.items, holders)
-    places, first, unit = grouped(postings.place)
-    weighed = Weighed(
-        postings.term,
-        unit,
-        saturated(
-            postings.frequency.astype(np.float64), postings.length.astype(np.float64), mean_length
-        ),
-    )
+    idf = idf_of(gathered.items, counted(postings.term, terms))
+    order = postings.place.argsort(kind="stable")
+    ordered, term = postings.place.take(order), postings.term.take(order)
+    frequency = postings.frequency.take(order).astype(np.float64)
+    length = postings.length.take(order).astype(np.float64)
+    firsts, unit = _stretches(ordered)
+    places, lengths, thing = ordered.take(firsts), length.take(firsts), unit
     of = things_of(places)
-    starts = runs(of)
-    thing = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(of)))
-    frequencies = np.zeros((terms, len(starts)), np.float32)
-    if len(starts) == len(places):
-        frequencies[postings.term, unit] = postings.frequency
-    else:
-        np.add.at(frequencies, (postings.term, thing[unit]), postings.frequency)
-    lengths = np.bincount(thing, postings.length[first], len(starts)).astype(np.float64)
+    starts, spread = _stretches(of)
+    if len(starts) < len(places):
+        thing, lengths = spread.take(unit), counted(spread, len(starts), lengths)
+    weighed = Weighed(term, unit, thing, frequency, saturated(frequency, length, mean_length))
     return Words(
         postings=weighed,
         places=places,
         scores=weighed.scores(idf, len(places)),
         idf=idf,
-        things=of[starts],
+        things=of.take(starts),
         starts=starts,
-        frequencies=frequencies,
-        lengths=lengths,
+        lengths=np.concatenate([lengths, [mean_length]]),
         mean_length=mean_length,
         items=gathered.items,
     )
 
 
+def counted(cells: NDArray[np.integer[Any]], total: int, weights: Values | None = None) -> Values:
+    """For each of so many cells, how often it is among `cells`, or the sum of its weights."""
+    return np.bincount(cells, weights, total).astype(np.float64, copy=False)
+
+
+def unrolled(begins: Indexes, lengths: Indexes) -> tuple[Indexes, Indexes]:
+    """All numbers of several stretches one behind the other, and of which stretch each is."""
+    ends = lengths.cumsum()
+    which = np.arange(len(lengths)).repeat(lengths)
+    return which, np.arange(len(which)) + (begins - ends + lengths).take(which)
+
+
 def runs(ordered: Places) -> Indexes:
     """Where each stretch of equal numbers begins."""
-    if not len(ordered):
-        return np.empty(0, np.intp)
-    return np.concatenate([[0], 1 + np.flatnonzero(ordered[1:] != ordered[:-1])])
+    return _begins(ordered).nonzero()[0]
 
 
 def grouped(numbers: Places) -> tuple[Places, Indexes, Indexes]:
@@ -139,33 +193,52 @@ def grouped(numbers: Places) -> tuple[Places, Indexes, Indexes]:
 
     Of sorted numbers, or a few sorted stretches one behind the other, in next to no time.
     """
-    order = np.argsort(numbers, kind="stable")
-    ordered = numbers[order]
-    starts = runs(ordered)
+    if (numbers[1:] >= numbers[:-1]).all():
+        starts, which = _stretches(numbers)
+        return numbers.take(starts), starts, which
+    order = numbers.argsort(kind="stable")
+    ordered = numbers.take(order)
+    starts, stretch = _stretches(ordered)
     which = np.empty(len(numbers), np.intp)
-    which[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(numbers)))
-    return ordered[starts], order[starts], which
+    which[order] = stretch
+    return ordered.take(starts), order.take(starts), which
+
+
+def distinct(ordered: Places) -> Places:
+    """Sorted numbers, each once."""
+    return ordered[_begins(ordered)]
+
+
+def found_at(within: Places, wanted: Places) -> Indexes:
+    """Where in `within` (sorted, each once) the wanted stand; its length for one that doesn't."""
+    if not len(within):
+        return np.zeros(wanted.shape, np.intp)
+    at = within.searchsorted(wanted)
+    strays = within.take(at, mode="clip") != wanted
+    # By arithmetic: picking some of many by a mask takes several times as long.
+    at += (len(within) - at) * strays
+    return at
 
 
 def scores_at(words: Words, places: Places) -> Values:
     """The BM25 of these units: 0 where no word is in common."""
-    found = np.zeros(len(places))
-    at, there = positions(words.places, places)
-    found[there] = words.scores[at]
-    return found
+    scores = np.concatenate([words.scores, [0.0]])
+    return scores.take(found_at(words.places, places))
 
 
-def coverage_at(words: Words, things: Places) -> Values:
-    """The share of the terms' idf that each of these things holds: 0 to 1."""
-    found = np.zeros(len(things))
-    at, there = positions(words.things, things)
-    found[there] = words.idf @ (words.frequencies[:, at] > 0)
-    return found / words.total_idf
+def _begins(ordered: Places) -> NDArray[np.bool_]:
+    """Whether each of sorted numbers is another one than that before it."""
+    begins = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    return begins
 
 
-def scores_of_things(words: Words, things: Places) -> Values:
-    """The BM25 of these things: 0 where no word is in common."""
-    found = np.zeros(len(things))
-    at, there = positions(words.things, things)
-    found[there] = words.best[at]
-    return found
+def _stretches(ordered: Places) -> tuple[Indexes, Indexes]:
+    """Where each stretch of equal numbers begins, and in which stretch each number is."""
+    begins = _begins(ordered)
+    starts = begins.nonzero()[0]
+    if len(starts) == len(ordered):
+        return starts, starts
+    which = begins.cumsum()
+    which -= 1
+    return starts, which
