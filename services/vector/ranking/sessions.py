@@ -102,7 +102,8 @@ def _frequencies(words: Words, numbers: Places) -> tuple[Values, Values]:
     held = np.zeros((terms, len(every)), bool)
     held.ravel()[postings.term * np.intp(len(every)) + of] = True
     holders = np.array([np.count_nonzero(each) for each in held], float)
-    wanted = found_at(numbers[numbers >= 0], every) + np.count_nonzero(numbers < 0)
+    wanted = np.full(len(every) + 1, len(numbers))
+    wanted[found_at(every, numbers)] = np.where(numbers < 0, len(numbers), np.arange(len(numbers)))
     cells = wanted.take(of) * terms + postings.term
     counts = counted(cells, (len(numbers) + 1) * terms, postings.frequency)
     return counts.reshape(len(numbers) + 1, terms)[:-1], holders

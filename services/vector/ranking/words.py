@@ -153,22 +153,32 @@ def words_of(gathered: Gathered, terms: int) -> Words:
     length = postings.length.take(order).astype(np.float64)
     firsts, unit = _stretches(ordered)
     places, lengths, thing = ordered.take(firsts), length.take(firsts), unit
-    of = things_of(places)
-    starts, spread = _stretches(of)
-    if len(starts) < len(places):
-        thing, lengths = spread.take(unit), counted(spread, len(starts), lengths)
+    things, starts, spread = _things(places)
+    if len(things) < len(places):
+        thing, lengths = spread.take(unit), counted(spread, len(things), lengths)
     weighed = Weighed(term, unit, thing, frequency, saturated(frequency, length, mean_length))
     return Words(
         postings=weighed,
         places=places,
         scores=weighed.scores(idf, len(places)),
         idf=idf,
-        things=of.take(starts),
+        things=things,
         starts=starts,
         lengths=np.concatenate([lengths, [mean_length]]),
         mean_length=mean_length,
         items=gathered.items,
     )
+
+
+def _things(places: Places) -> tuple[Places, Indexes, Indexes]:
+    """The things of sorted units, where the units of each begin, and of which each unit is."""
+    messages = places[: places.searchsorted(_MESSAGES_END)]
+    if not (messages & MAX_PART).any():
+        each = np.arange(len(places))
+        return places, each, each
+    of = things_of(places)
+    starts, which = _stretches(of)
+    return of.take(starts), starts, which
 
 
 def counted(cells: NDArray[np.integer[Any]], total: int, weights: Values | None = None) -> Values:
