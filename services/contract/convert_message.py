@@ -17,6 +17,7 @@ STATES: Mapping[str, "ExtractionState.ValueType"] = {
     "skipped": ExtractionState.EXTRACTION_STATE_SKIPPED,
 }
 _NAMES = {state: name for name, state in STATES.items()}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def state_name(state: "ExtractionState.ValueType") -> str:
@@ -42,10 +43,11 @@ def message_of(row: MessageRow, user_id: str) -> Message:
 
 
 def timestamp_of(moment: datetime) -> Timestamp:
-    """A moment, to the microsecond."""
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
+    """An aware moment, to the microsecond."""
+    # Six of them are made for each memory: Timestamp.FromDatetime takes four times as long.
+    since = moment - _EPOCH
+    seconds = since.days * 86_400 + since.seconds
+    return Timestamp(seconds=seconds, nanos=since.microseconds * 1_000)
 
 
 def datetime_of(stamp: Timestamp) -> datetime:

@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId, new_id
 from services.storage.foundation import EmbeddingSpace
+from services.storage.memory_accesses import Access
 from services.storage.memory_inserts import MemoryInserts, Revision
 from services.storage.memory_units import MemoryText, index_memories, store_memory_vectors
 from services.storage.queries import load
@@ -307,7 +307,7 @@ async def get_memory(
 ) -> MemoryRow | None:
     """The last revision recorded by `as_of` (default: now), present or taken back since."""
     row = await connection.fetchrow(SQL["get_memory"], owner_id, memory_id, as_of)
-    return _memory(row) if row else None
+    return _memory(dict(row)) if row else None
 
 
 async def get_revisions(
@@ -315,7 +315,15 @@ async def get_revisions(
 ) -> list[MemoryRow]:
     """The revisions of these item_ids, in no order; unknown ones are left out."""
     rows = await connection.fetch(SQL["get_revisions"], owner_id, list(item_ids))
-    return [_memory(row) for row in rows]
+    return [_memory(dict(row)) for row in rows]
+
+
+async def get_recalled(
+    connection: Connection, owner_id: OwnerId, item_ids: Sequence[UUID]
+) -> list[tuple[MemoryRow, Access | None]]:
+    """The same, each with how often recall has returned its memory (None: never)."""
+    rows = await connection.fetch(SQL["get_recalled"], owner_id, list(item_ids))
+    return [_recalled(dict(row)) for row in rows]
 
 
 async def list_memories(
@@ -341,7 +349,7 @@ async def list_memories(
         *(after or (None, None)),
         limit,
     )
-    return [_memory(row) for row in rows]
+    return [_memory(dict(row)) for row in rows]
 
 
 async def list_revisions(
@@ -358,10 +366,15 @@ async def list_revisions(
     rows = await connection.fetch(
         SQL["list_revisions"], owner_id, memory_id, *(after or (None, None)), limit
     )
-    return [_memory(row) for row in rows]
+    return [_memory(dict(row)) for row in rows]
 
 
-def _memory(row: asyncpg.Record) -> MemoryRow:
+def _recalled(columns: dict[str, Any]) -> tuple[MemoryRow, Access | None]:
+    count, last_at = columns.pop("access_count"), columns.pop("last_accessed_at")
+    return _memory(columns), None if count is None else Access(count, last_at)
+
+
+def _memory(row: Mapping[str, Any]) -> MemoryRow:
     columns = dict(row)
     valence = columns.pop("emotion_valence")
     arousal = columns.pop("emotion_arousal")

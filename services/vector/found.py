@@ -7,8 +7,8 @@ from uuid import UUID
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage.documents import ChunkRow, get_chunks
-from services.storage.memories import MemoryRow, get_revisions
-from services.storage.memory_accesses import Access, list_accesses
+from services.storage.memories import MemoryRow, get_recalled
+from services.storage.memory_accesses import Access
 from services.storage.messages import MessageRow, get_messages
 from services.storage.search_items import Kind
 from services.vector.searching import Hit
@@ -30,14 +30,11 @@ async def in_full(connection: Connection, owner_id: OwnerId, hits: Sequence[Hit]
     hit that was erased meanwhile is left out.
     """
     things: dict[UUID, MemoryRow | MessageRow | ChunkRow] = {}
-    accesses: dict[UUID, Access] = {}
+    accesses: dict[UUID, Access | None] = {}
     if memory_items := _of_kind(hits, "memory"):
-        memories = await get_revisions(connection, owner_id, memory_items)
-        things |= {row.item_id: row for row in memories}
-        counted = await list_accesses(connection, owner_id, [row.memory_id for row in memories])
-        accesses = {
-            row.item_id: counted[row.memory_id] for row in memories if row.memory_id in counted
-        }
+        for row, access in await get_recalled(connection, owner_id, memory_items):
+            things[row.item_id] = row
+            accesses[row.item_id] = access
     if message_ids := _of_kind(hits, "message"):
         messages = await get_messages(connection, owner_id, message_ids)
         things |= {row.message_id: row for row in messages}

@@ -132,6 +132,7 @@ async def test_writers_touch_their_own_range_of_each_key(
             (search_items.SQL["retract_items"], (item,)),
             (search_items.SQL["list_unembedded"], (256, 1_200, some)),
             (memories.SQL["list_present_contents"], (["a", "b"],)),
+            (memories.SQL["get_recalled"], (item,)),
             (vectors.SQL["erase_vectors"], (some,)),
             (segments.SQL["holding_segments"], (some,)),
         ]

@@ -69,6 +69,12 @@ LIMIT 1
 -- $1 owner_id, $2 item_id[]. Key: pk_memories.
 SELECT {columns} FROM memories WHERE owner_id = $1 AND item_id = ANY ($2::uuid[])
 
+-- name: get_recalled
+-- $1 owner_id, $2 item_id[]. Keys: pk_memories, pk_memory_accesses. The same, with what is counted of each memory.
+SELECT {columns}, access_count, last_accessed_at
+FROM memories LEFT JOIN memory_accesses USING (owner_id, memory_id)
+WHERE owner_id = $1 AND item_id = ANY ($2::uuid[])
+
 -- name: list_memories
 -- $1 owner_id, $2 as_of (null: now), $3 memory_types (null: all), $4 created_after, $5 created_before, $6 event_after,
 -- $7 event_before (null: open), $8 and $9 the last row of the page before (null: first page), $10 how many at most.
