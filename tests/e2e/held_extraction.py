@@ -42,7 +42,10 @@ class Held:
 
     def wait_until_asked(self, times: int) -> None:
         """Returns when the model has been asked so often; a worker starts meanwhile."""
-        until(self.asked, lambda asked: asked == times, seconds=30)
+        try:
+            until(self.asked, lambda asked: asked == times, seconds=30)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._stack.log_tail()}") from error
 
     def release(self) -> None:
         """Answers, now and from now on."""

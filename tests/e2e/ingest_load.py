@@ -23,7 +23,12 @@ _THINGS = re.findall(
     "drums feathers flutes gardens gloves kettles kites ladders lanterns marbles mirrors paintings "
     "pencils pianos pillows puzzles ribbons sailboats scarves stamps statues teapots umbrellas",
 )
-SENTENCES = tuple(f"I love {colour} {thing}." for thing in _THINGS for colour in _COLOURS)
+SENTENCES = tuple(
+    f"I love {size}{colour} {thing}."
+    for size in ("", "tiny ", "huge ", "round ", "square ")
+    for thing in _THINGS
+    for colour in _COLOURS
+)
 """Each says one thing that no other says, so what became of it can be counted."""
 
 BATCH = 3  # messages
