@@ -1,7 +1,7 @@
 """A ranking profile fitted to transcripts: what each signal should count, by the public API."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,10 @@ from bench.transcripts import Conversation, Question, read_folder
 from mnema.v1 import vector_service_pb2 as pb
 
 HITS = 200
-"""What a question's evidence is told apart from: as many hits as one search returns."""
+"""What a question's evidence is told apart from: as many hits as one search returns, and all
+that it ranks."""
+
+_OF_EXTRACTION = "memory"
 
 _EQUAL = "equal"
 _COLUMNS = [*(f"R@{k}" for k in KS), "MRR"]
@@ -81,7 +84,7 @@ async def run(options: Fit) -> Path:
 async def _take_in(
     system: System, anchor: str, folders: Sequence[Sequence[Conversation]], bar: Progress
 ) -> list[Collection]:
-    """Ingests every conversation and waits until memories were made of all: signals read them."""
+    """Ingests every conversation and waits until memories were made of all: a signal reads them."""
     taken = [
         await _read(system, f"{anchor}-{number}-{each.name}", each, bar)
         for number, conversations in enumerate(folders)
@@ -107,7 +110,14 @@ async def _ask(
     asked = bar.track(
         collection.conversation.questions, description=f"{collection.conversation.name}: ask"
     )
-    return tuple([await _example(system, collection, each, signals) for each in asked])
+    examples = [await _example(system, collection, each, signals) for each in asked]
+    return (*examples, *(_unextracted(each, signals) for each in examples))
+
+
+def _unextracted(example: Example, signals: Sequence[str]) -> Example:
+    """The same where extraction is off: weights must do with memories and without."""
+    silent = np.array([name == _OF_EXTRACTION for name in signals])
+    return replace(example, values=np.where(silent, 0.0, example.values))
 
 
 async def _example(
@@ -161,7 +171,8 @@ def _show(fitted: Mapping[str, Fitted], default: pb.RankingProfile, signals: Seq
         "questions' evidence among hits",
         ["weights", "asked", *_COLUMNS],
         rows,
-        "left out: each conversation by weights fitted to the others",
+        "left out: each conversation by weights fitted to the others; every question counts twice, "
+        "with the memories that were extracted and without",
     )
     weights: list[list[object]] = [
         [name, *(report.Share(each.weights[at]) for each in fitted.values())]
@@ -184,7 +195,7 @@ def _write(
         "fitted", dict(zip(signals, pairs, strict=True)), default.factors, default.description
     )
     asked = " and ".join(
-        f"{len(each.examples)} questions of {len(each.conversations)} {anchor} conversations"
+        f"{len(each.examples) // 2} questions of {len(each.conversations)} {anchor} conversations"
         for anchor, each in fitted.items()
     )
     comment = f"Fitted by python -m bench fit on {datetime.now(UTC):%Y-%m-%d} to {asked}."

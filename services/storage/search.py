@@ -112,7 +112,8 @@ class Gathered:
     asked for, whatever else is filtered. `capped` are the positions of the terms of which
     not all postings were read. `allowed` are the only places that may be hits (None: all),
     `excluded` are not to be: both sorted, for `codes.nearest`, with `spans`. Postings hold
-    no excluded place. What is known of the user's units is of the `epoch`.
+    no excluded place. What is known of the user's units is of the `epoch`. `speakers` are those
+    of the last messages: names or roles.
     """
 
     postings: Postings
@@ -124,6 +125,7 @@ class Gathered:
     allowed: Places | None
     excluded: Places
     epoch: Epoch = (None, None)
+    speakers: tuple[str, ...] = ()
 
 
 async def gather(
@@ -174,7 +176,7 @@ async def gather(
     held = _masked(held, stood, excluded)
     return Gathered(
         held, capped, items, total_length, codes, chosen.spans, allowed, excluded,
-        (standing["incarnation"], standing["rewrites"]),
+        (standing["incarnation"], standing["rewrites"]), tuple(standing["speakers"] or ()),
     )  # fmt: skip
 
 

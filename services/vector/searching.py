@@ -1,12 +1,15 @@
 """One search: what a ranking profile says of a user's things, the best of them as hits."""
 
-from collections.abc import Awaitable, Sequence
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 from opentelemetry import trace
 
+from services.providers.embeddings.base import Vector
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage import hybrid_search
@@ -16,24 +19,34 @@ from services.storage.search import Candidate, Described, Filter, UnitCache, des
 from services.text.terms import query_terms
 from services.vector.embedding import Attempt
 from services.vector.ranking.meaning import Values
+from services.vector.ranking.naming import in_first_person
 from services.vector.ranking.profile import Profile
 from services.vector.ranking.question import read_question
 from services.vector.ranking.rank import Ranking, Share, evidence_for, rank
 from services.vector.ranking.words import Indexes
 
+# Users whose speakers are remembered: some 200 bytes each.
+_MOST_KNOWN = 10_000
 _TRACER = trace.get_tracer("mnema.vector")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
-    """A query: its text, its embedding, and when and where it is asked.
+    """A query: its text, when and where it is asked, and how words are embedded for it.
 
-    The embedding is waited for when it is needed; without one it is searched by words alone.
+    `attempt` is what became of that, once it was tried; without a vector it is searched by
+    words alone.
     """
 
     text: str
-    embedding: Awaitable[Attempt]
     asked_at: datetime
+    embed: Callable[[str], Awaitable[Attempt]]
+    attempt: Attempt | None = None
+
+    async def embedding(self, text: str) -> Vector | None:
+        """The vector of the text that stands for the query. It is asked for once."""
+        self.attempt = await self.embed(text)
+        return self.attempt.vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,7 @@ class Searcher:
     space: EmbeddingSpace
     segments: SegmentCache
     units: UnitCache
+    speakers: "Speakers"
 
     async def search(
         self,
@@ -91,7 +105,7 @@ class Searcher:
         _: Profile,
         limit: int,
     ) -> Sequence[Hit]:
-        query = hybrid_search.Query(query_terms(asked.text), (await asked.embedding).vector)
+        query = hybrid_search.Query(query_terms(asked.text), await asked.embedding(asked.text))
         found = await hybrid_search.search(
             connection, owner_id, self.space, query, chosen, limit, self.segments
         )
@@ -118,11 +132,22 @@ class Searcher:
         limit: int,
     ) -> Sequence[Hit]:
         question = read_question(asked.text, None, asked.asked_at)
-        with _TRACER.start_as_current_span("gather"):
-            gathered = await gather(
-                connection, owner_id, self.space, question.terms, chosen, self.segments
-            )
-        embedding = (await asked.embedding).vector
+        # The model and the database work side by side, once it is known who is spoken with.
+        speakers = self.speakers.get(owner_id) if "message" in chosen.kinds else ()
+        async with asyncio.TaskGroup() as group:
+            early = None
+            if speakers is not None:
+                text = in_first_person(asked.text, speakers)
+                early = group.create_task(asked.embedding(text))
+            with _TRACER.start_as_current_span("gather"):
+                gathered = await gather(
+                    connection, owner_id, self.space, question.terms, chosen, self.segments
+                )
+        self.speakers.put(owner_id, gathered.speakers)
+        if early is None:
+            embedding = await asked.embedding(in_first_person(asked.text, gathered.speakers))
+        else:
+            embedding = early.result()
         question = replace(question, embedding=embedding)
         known = self.units.of(owner_id, self.space, gathered.epoch)
 
@@ -134,6 +159,24 @@ class Searcher:
         )
         with _TRACER.start_as_current_span("signals"):
             return _hits(rank(evidence, profile, mean_length), limit)
+
+
+class Speakers:
+    """Who spoke lately with each user, as the last search saw it."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[OwnerId, tuple[str, ...]] = OrderedDict()
+
+    def get(self, owner_id: OwnerId) -> tuple[str, ...] | None:
+        """Their names or roles; None if no search has told yet."""
+        return self._known.get(owner_id)
+
+    def put(self, owner_id: OwnerId, speakers: tuple[str, ...]) -> None:
+        """Remembers them, and forgets those of whom nobody has asked for longest."""
+        self._known[owner_id] = speakers
+        self._known.move_to_end(owner_id)
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
 
 
 def _hits(ranking: Ranking, limit: int) -> list[Hit]:

@@ -1,7 +1,7 @@
 """VectorService over gRPC."""
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
 from google.protobuf.message import Message
 from grpc import aio
@@ -35,7 +35,7 @@ from services.vector.profile_servicer import ProfileServicer, shown
 from services.vector.profiles import Profiles
 from services.vector.ranking.profile import Profile
 from services.vector.reranking import try_rerank
-from services.vector.searching import Asked, Searcher
+from services.vector.searching import Asked, Searcher, Speakers
 
 Context = aio.ServicerContext[Message, Message]
 
@@ -56,7 +56,7 @@ class VectorServicer(ProfileServicer):
         self._provider = provider
         self._space = space
         self._reranker = reranker
-        self._searcher = Searcher(space, SegmentCache(), UnitCache())
+        self._searcher = Searcher(space, SegmentCache(), UnitCache(), Speakers())
 
     async def Embed(
         self,
@@ -90,12 +90,9 @@ class VectorServicer(ProfileServicer):
         user = User.served(request.user_id)
         moment = asked_at(request)
         ranking = await self._profiles.for_search(user.scope, request.ranking_profile)
-        # The model and the database work side by side.
-        async with asyncio.TaskGroup() as group:
-            embedding = group.create_task(self._embedded(request))
-            asked = Asked(request.query, embedding, moment)
-            hits = await self._found(user, request, asked, ranking.profile)
-        embedded = embedding.result()
+        asked = Asked(request.query, moment, self._embedder(request))
+        hits = await self._found(user, request, asked, ranking.profile)
+        embedded = asked.attempt or Attempt(None)
         failures = {"embedding": f"by words alone: {embedded.failure}"} if embedded.failure else {}
         if request.rerank:
             reranked = await try_rerank(self._reranker, request.query, hits)
@@ -127,6 +124,13 @@ class VectorServicer(ProfileServicer):
             found = await in_full(connection, user.owner_id, hits)
         return [search_hit(each, request.user_id, explain=request.explain) for each in found]
 
-    async def _embedded(self, request: SearchRequest) -> Attempt:
+    def _embedder(self, request: SearchRequest) -> Callable[[str], Awaitable[Attempt]]:
+        """How words are embedded for a query; an embedding that the caller gave stands for all."""
         given = given_embedding(request, self._space.dims)
-        return await try_embed(self._provider, request.query) if given is None else Attempt(given)
+        if given is None:
+            return partial(try_embed, self._provider)
+
+        async def as_given(_: str) -> Attempt:
+            return Attempt(given)
+
+        return as_given

@@ -14,6 +14,7 @@ from services.runtime.database import Connection, Database
 from services.runtime.ids import new_id
 from services.storage import bulk, foundation, postings, segments
 from services.storage.codes import SegmentCache, sign_bits
+from services.storage.places import message_place
 from services.storage.search import Filter, Gathered, gather
 from services.storage.search_items import (
     IndexedItem,
@@ -133,6 +134,25 @@ async def test_writers_of_one_user_do_not_wait_for_each_other(test_database: Tes
                 await index_items(second, owner.owner_id, [indexed(new_id(), "message", "two")])
         async with owner.transaction() as connection:
             assert (await gathered(connection, owner)).items == 2
+
+
+async def test_the_speakers_are_those_of_the_last_messages(test_database: TestDatabase) -> None:
+    async with opened(test_database) as database:
+        owner = await new_owner(database, "ada")
+        async with owner.transaction() as connection:
+            assert (await gathered(connection, owner)).speakers == ()
+            said = [
+                indexed(new_id(), "message", "so", place=message_place(2, at, 0), speaker=name)
+                for at, name in enumerate(["Ada", "Ben"] * 32)
+            ]
+            before = indexed(
+                new_id(), "message", "so", place=message_place(1, 1, 0), speaker="Carl"
+            )
+            others = [indexed(new_id(), kind, "so", speaker="Dan") for kind in ("memory", "chunk")]
+            await index_items(connection, owner.owner_id, [before, *said, *others])
+            for kind in KINDS:
+                found = await gathered(connection, owner, kinds=(kind,))
+                assert sorted(found.speakers) == ["Ada", "Ben"]
 
 
 @pytest.fixture

@@ -101,6 +101,7 @@ async def test_a_search_reads_the_users_own_range_of_each_key(
             read = _indexes(await _plan(connection, search.SQL["standing"], owner.owner_id, True))
             assert read["pk_codes_1"][0] == "Index Only Scan"
             assert set(read) >= {"pk_segments_1", "pk_collection_sizes"}
+            assert "place <" in read["pk_search_items"][1]
             terms = (owner.owner_id, ["w1", "w2", "w3"], [MESSAGE, CHUNK], 20_000)
             read = _indexes(await _plan(connection, postings.SQL["read"], *terms))
             assert set(read) == {"pk_posting_blocks", "pk_packed_postings", "pk_unit_terms"}

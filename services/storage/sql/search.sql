@@ -2,14 +2,18 @@
 
 -- name: standing
 -- $1 owner_id, $2 whether codes are asked for. Keys: pk_collection_sizes, ix_search_items_retracted, the codes' and the
--- segments' primary keys, pk_numbers. One row: the sizes of the collection (messages, their length, memories, chunks
--- likewise), the epoch, the retracted places, the segments that stand, and the codes that are in none. Numbers are packed
--- into bytes, which cost a client nothing to read.
+-- segments' primary keys, pk_numbers, pk_search_items. One row: the sizes of the collection (messages, their length, memories, chunks
+-- likewise), the epoch, who spoke lately, the retracted places, the segments that stand, and the codes that are in none.
+-- Numbers are packed into bytes, which cost a client nothing to read.
 SELECT (SELECT ARRAY[sum(messages), sum(messages_length), sum(memories), sum(memories_length), sum(chunks),
                      sum(chunks_length)]::bigint[] FROM collection_sizes WHERE owner_id = $1) AS sizes,
        -- Slots are random: a user who was erased and came again has others.
        (SELECT min(slot) FROM collection_sizes WHERE owner_id = $1) AS incarnation,
        (SELECT last_number FROM numbers WHERE owner_id = $1 AND counted = 'rewrite') AS rewrites,
+       -- Of the last messages by their places, which are all below those of other kinds: read from the key's end.
+       (SELECT array_agg(DISTINCT speaker) FROM (
+            SELECT speaker FROM search_items WHERE owner_id = $1 AND place < 2305843009213693952
+            ORDER BY place DESC LIMIT 64) AS latest) AS speakers,
        (SELECT string_agg(int8send(place), ''::bytea ORDER BY place) FROM search_items
         WHERE owner_id = $1 AND retracted_at IS NOT NULL) AS retracted,
        (SELECT array_agg(segment_id ORDER BY segment_id) FROM {segments} WHERE owner_id = $1 AND $2) AS segments,

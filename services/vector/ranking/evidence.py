@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from services.storage.codes import Places
 from services.storage.places import MEMORY, MESSAGE, kind_of
 from services.storage.search import Described
-from services.text.terms import analyze
 from services.vector.ranking.context import REACH, Talk
 from services.vector.ranking.meaning import Meaning, Ranges, Values
+from services.vector.ranking.naming import name_terms
 from services.vector.ranking.question import Question
 from services.vector.ranking.words import Indexes, Words
 
@@ -124,12 +124,6 @@ def _asked(terms: Sequence[str], speakers: Sequence[str]) -> tuple[frozenset[str
     named = frozenset(names.intersection(terms))
     asked = np.array([0.0 if term in named else 1.0 for term in terms])
     return named, asked if asked.any() else np.ones(len(terms), float)
-
-
-@lru_cache(maxsize=4096)
-def name_terms(speaker: str) -> frozenset[str]:
-    """A speaker's name as terms."""
-    return frozenset(analyze(speaker).frequencies) if speaker else frozenset()
 
 
 def memories_at(things: Places) -> tuple[Places, Places]:

@@ -65,9 +65,10 @@ def choose(
     """The talk around all things brought up, and which of them to rank, in order.
 
     The best by words, by meaning and by what stands beside them: POOL of them, or twice
-    `limit` if that is more.
+    `limit` where that many would not do. Some signals compare with what else is ranked, so
+    who asks for all of a pool (bench fit) must get the one that others get.
     """
-    pool = max(POOL, 2 * limit)
+    pool = POOL if limit <= POOL else 2 * limit
     talk = Talk.around(words, meaning, distinct(things_of(brought.places)))
     if len(talk.things) <= pool:
         return talk, np.arange(len(talk.things))

@@ -52,6 +52,9 @@ SIGNALS: Mapping[str, str] = {
     "bm25_turns": "BM25 of it and those beside it as one text, as a share of the best: 0 to 1.",
     "bm25_window": "BM25 of it and two on each side as one text, as a share of the best: 0 to 1.",
     "window_coverage": "The share of the words' idf that those five hold: 0 to 1.",
+    "points_after": "BM25 of the message after it, in points of 10: from 0, whatever others have.",
+    "points_window": "BM25 of it and two on each side, likewise: from 0.",
+    "points_session": "BM25 of its whole session or file, likewise: from 0.",
     "bm25_session": (
         "BM25 of its whole session or file as one text, as a share of the best: 0 to 1."
     ),

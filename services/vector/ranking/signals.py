@@ -16,12 +16,16 @@ from services.storage.codes import positions
 from services.text.traits import ASKS, BY_ASSISTANT, NAMES_TIME, TELLS
 from services.vector.ranking.context import REACH
 from services.vector.ranking.dating import nearness_in_time
-from services.vector.ranking.evidence import Evidence, name_terms
+from services.vector.ranking.evidence import Evidence
 from services.vector.ranking.meaning import Values, known
+from services.vector.ranking.naming import name_terms
 from services.vector.ranking.novelty import earlier_as_near, feedback_similarity, likest_earlier
 from services.vector.ranking.pool import share
 from services.vector.ranking.profile import SIGNALS
 
+# A share of the best says who leads, points by how much: many rare words that meet weigh more
+# than a single common one that leads a field of nothing.
+_POINTS = 10.0
 _LONG_CHARS = 300
 _MANY_PASSAGES = 8
 # Pseudo-relevance feedback takes so many of the best for relevant.
@@ -76,6 +80,16 @@ class Signals:
 
     def window_coverage(self) -> Values:
         return self._window[1]
+
+    def points_after(self) -> Values:
+        return self._evidence.talk.bm25(1) / _POINTS
+
+    def points_window(self) -> Values:
+        return self._window[0] / _POINTS
+
+    def points_session(self) -> Values:
+        own = self._evidence.bm25 / _POINTS
+        return self._alone_if_nowhere(self._session[0] / _POINTS, own)
 
     def bm25_session(self) -> Values:
         return self._alone_if_nowhere(share(self._session[0]), self.bm25())
