@@ -69,7 +69,7 @@ class Sessions:
     def scores(self, words: Words) -> tuple[Values, Values]:
         """BM25 and coverage (the share of the terms' idf it holds) of each thing's; 0 for −1."""
         # Sessions are numbered from 1 for each user: the highest number says how many there are.
-        highest = session_of(self.numbers << 33).max(initial=1)
+        highest = session_of(np.maximum(self.numbers, 0) << 33).max(initial=1)
         total = max(float(highest), self.holders.max(initial=1.0))
         weights = np.where(words.idf > 0, idf_of(total, self.holders), 0.0)
         lengths, mean_length = self._lengths(words)
