@@ -28,8 +28,8 @@ Numbers = NDArray[np.int64]
 Epoch: TypeAlias = tuple[int | None, int | None]
 """Of a user: changes whenever something of the user's is erased or replaced."""
 
-DEFAULT_CACHE_BYTES = 48 * 2**20
-"""About 50,000 units with vectors of 384 dimensions."""
+DEFAULT_CACHE_BYTES = 32 * 2**20
+"""About 33,000 units with vectors of 384 dimensions."""
 
 NO_TIME = np.iinfo(np.int64).min
 """Stands for a time that isn't known."""
