@@ -264,7 +264,7 @@ class Database:
         try:
             if connection.is_in_transaction():
                 await transaction.commit()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except (asyncpg.PostgresError, *_DRIVER_ERRORS, OSError):
             # What was read was answered long since; the next one gets another connection.
             if not _gone(connection):
                 connection.terminate()

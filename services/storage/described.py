@@ -167,15 +167,17 @@ def uncounted(_: int) -> None:
 
 
 class Units:
-    """Units that were read, as columns that grow: a unit never changes while it is there.
+    """Units that were read, as columns that grow.
 
-    Vectors are half floats, zeros where there is none.
+    A unit never changes while it is there, but that it gets its vector: until then it is read
+    anew each time. Vectors are half floats, zeros where there is none.
     """
 
     def __init__(self, dims: int, grown: Callable[[int], None] = uncounted) -> None:
         """`grown` is told how many bytes more they take."""
         self.grown = grown
         self._at: dict[int, int] = {}
+        self._unembedded: set[int] = set()
         self._rows = np.empty(0, _ROW)
         self._vectors = np.empty((0, dims), np.float16)
         self._memory_types: list[str | None] = []
@@ -190,8 +192,8 @@ class Units:
         return self._rows.nbytes + self._vectors.nbytes + 150 * len(self._at)
 
     def missing(self, places: Sequence[int]) -> list[int]:
-        """Those of the places that are not among them."""
-        return [place for place in places if place not in self._at]
+        """Those of the places that are to be read."""
+        return [place for place in places if place not in self._at or place in self._unembedded]
 
     def add(
         self,
@@ -201,6 +203,7 @@ class Units:
         speakers: Sequence[str] | None,
     ) -> None:
         """Takes in what another search may have brought meanwhile: that is passed over."""
+        self._embed(rows, vectors)
         new = [at for at, place in enumerate(rows["place"].tolist()) if place not in self._at]
         if not new or memory_types is None or speakers is None:
             return
@@ -217,7 +220,17 @@ class Units:
         self._speakers += [sys.intern(speakers[at]) for at in new]
         places = rows["place"][new].tolist()
         self._at.update(zip(places, range(held, held + len(new)), strict=True))
+        self._unembedded.update(rows["place"][new][~rows["embedded"][new]].tolist())
         self.grown(self.nbytes - before)
+
+    def _embed(self, rows: NDArray[np.void], vectors: NDArray[np.float16]) -> None:
+        """Gives their vectors to those that had none yet."""
+        for at in np.flatnonzero(rows["embedded"]).tolist() if self._unembedded else ():
+            place = int(rows["place"][at])
+            if place in self._unembedded:
+                self._unembedded.remove(place)
+                self._rows[self._at[place]] = rows[at]
+                self._vectors[self._at[place]] = vectors[at]
 
     def described(
         self, places: Sequence[int], embedding: NDArray[np.floating[Any]] | None

@@ -134,20 +134,25 @@ class Searcher:
         question = read_question(asked.text, None, asked.asked_at)
         # The model and the database work side by side, once it is known who is spoken with.
         speakers = self.speakers.get(owner_id) if "message" in chosen.kinds else ()
-        async with asyncio.TaskGroup() as group:
-            early = None
-            if speakers is not None:
-                text = in_first_person(asked.text, speakers)
-                early = group.create_task(asked.embedding(text))
+        early = None
+        if speakers is not None:
+            text = in_first_person(asked.text, speakers)
+            early = asyncio.create_task(asked.embedding(text))
+        try:
             with _TRACER.start_as_current_span("gather"):
                 gathered = await gather(
                     connection, owner_id, self.space, question.terms, chosen, self.segments
                 )
+        except BaseException:
+            # Not a task group: the transaction has to see what the database raised itself.
+            if early is not None:
+                early.cancel()
+            raise
         self.speakers.put(owner_id, gathered.speakers)
         if early is None:
             embedding = await asked.embedding(in_first_person(asked.text, gathered.speakers))
         else:
-            embedding = early.result()
+            embedding = await early
         question = replace(question, embedding=embedding)
         known = self.units.of(owner_id, self.space, gathered.epoch)
 

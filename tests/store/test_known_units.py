@@ -9,7 +9,7 @@ from services.runtime.database import Connection, Database
 from services.runtime.ids import new_id
 from services.storage import foundation
 from services.storage.codes import SegmentCache
-from services.storage.described import UnitCache, describe
+from services.storage.described import UnitCache, Units, describe
 from services.storage.search import Filter, gather
 from services.storage.search_items import IndexedItem, erase_items, index_items, retract_items
 from services.storage.vectors import store_vectors
@@ -75,6 +75,33 @@ async def test_what_is_known_is_what_the_tables_hold_whatever_was_written(
         other = {items[7].place: rng.normal(size=DIMS)}
         await store_vectors(connection, owner.owner_id, space, other)
     await check()
+
+
+async def test_a_unit_that_was_read_before_it_had_a_vector_gets_it(database: Database) -> None:
+    owner, known = await new_owner(database), Units(DIMS)
+    items = [indexed(new_id(), "message", "tea") for _ in range(3)]
+    places = [item.place for item in items]
+    await add(owner, items[0])
+    async with owner.transaction() as connection:
+        space = await foundation.active_space(connection)
+        await index_items(connection, owner.owner_id, items[1:])
+
+        async def similar() -> list[float | None]:
+            found = await describe(connection, owner.owner_id, space, places, QUESTION, known)
+            fresh = await describe(connection, owner.owner_id, space, places, QUESTION)
+            assert found.units == fresh.units
+            return [unit.similarity for unit in found.units]
+
+        before = await similar()
+        assert before[0] is not None
+        assert before[1:] == [None, None]
+        written = {items[1].place: rng.normal(size=DIMS)}
+        await store_vectors(connection, owner.owner_id, space, written)
+        after = await similar()
+        assert after[0] == before[0]
+        assert after[1] is not None
+        assert after[2] is None
+        assert known.missing(places) == [items[2].place]
 
 
 async def test_known_units_are_not_read_again(database: Database) -> None:
