@@ -43,7 +43,7 @@ class Held:
     def wait_until_asked(self, times: int) -> None:
         """Returns when the model has been asked so often; a worker starts meanwhile."""
         try:
-            until(self.asked, lambda asked: asked == times, seconds=30)
+            until(self.asked, lambda asked: asked == times, seconds=60)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self._stack.log_tail()}") from error
 
