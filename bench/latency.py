@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
-from bench import report, traces
+from bench import parts, report, traces
 from bench.corpus import Corpus
 from bench.loading import Loader, corpus_of
 from bench.measuring import Measured, closed_loop
@@ -100,13 +100,16 @@ async def run(options: Latency) -> dict[str, object]:
     with home_of(options.home) as home, report.progress() as bar:
         async with running(home) as system:
             users = await _users(system, corpus, options, bar)
+            alone = await parts.measure(system, corpus)
             points = await _points(system, corpus, users, options, bar)
         async with traces.collecting() as collector, running(home, collector.environment) as system:
             staged = await _traced(system, corpus, users, collector)
+    parts.show(alone)
     report.show("Recall", COLUMNS, [point.row() for point in points])
     for size, found in staged.items():
         _show_stages(size, found)
     results: dict[str, object] = {
+        "parts": [part.figures() for part in alone],
         "points": [point.figures() for point in points],
         "stages": {size: found.figures() for size, found in staged.items()},
     }

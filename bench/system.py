@@ -25,6 +25,7 @@ INGEST_STREAM = "/mnema.v1.IngestService/IngestStream"
 INGEST_STATUS = "/mnema.v1.IngestService/GetIngestStatus"
 RECALL = "/mnema.v1.RecallService/Recall"
 SEARCH = "/mnema.v1.VectorService/Search"
+RANKING_PROFILE = "/mnema.v1.VectorService/GetRankingProfile"
 
 CALL_SECONDS = 60.0
 _OPTIONS = (
