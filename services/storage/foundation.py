@@ -11,7 +11,7 @@ from services.storage.queries import load
 
 SQL = load("foundation")
 # The oldest schema that this program can work with; migrate.py makes the newest.
-REQUIRED_SCHEMA = 2
+REQUIRED_SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
