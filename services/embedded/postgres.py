@@ -28,8 +28,10 @@ from services.embedded.failures import PostgresError
 from services.embedded.folder_lock import FolderLock
 from services.embedded.keeper import Keeper
 from services.embedded.parts import Process, StopStage
+from services.runtime.machine import usable_memory
 
 VERSION = 18
+_MIB = 2**20
 SUPERUSER = "postgres"
 _SOCKET_PORT = 5432  # names the socket file; no TCP port unless asked for
 _LONGEST_SOCKET = 100  # bytes; the kernel takes 107, macOS 103
@@ -37,9 +39,6 @@ _INIT_TIMEOUT = 120.0  # seconds
 _CONNECT_TIMEOUT = 10.0  # seconds
 
 SETTINGS: Mapping[str, str] = {
-    # A small machine: a quarter of 2 GB at most, the rest is the system's cache.
-    "shared_buffers": "128MB",
-    "effective_cache_size": "1GB",
     "work_mem": "8MB",
     "maintenance_work_mem": "128MB",
     "max_connections": "100",
@@ -70,6 +69,19 @@ SETTINGS: Mapping[str, str] = {
 }
 
 
+def memory_settings(usable: int) -> dict[str, str]:
+    """PostgreSQL's cache on a machine with so many octets, which it shares with all else here.
+
+    An eighth of the memory, 128 MB to 2 GB: taken up page by page as they are read, not at once.
+    What does not fit is read from the system's cache, at several times the cost.
+    """
+    buffers = min(max(usable // 8 // _MIB, 128), 2048)
+    return {
+        "shared_buffers": f"{buffers}MB",
+        "effective_cache_size": f"{max(usable // 2 // _MIB, 512)}MB",
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseAccess:
     """Connection strings of one database, by role."""
@@ -93,10 +105,10 @@ class EmbeddedPostgres:
         tcp_port: int | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """`tcp_port` also listens on 127.0.0.1, by password. `settings` overrides SETTINGS."""
+        """`tcp_port` also listens on 127.0.0.1, by password. `settings` overrides ours."""
         self.data_dir = Path(os.path.realpath(data_dir.expanduser()))
         self._tcp_port = tcp_port
-        self._settings = {**SETTINGS, **(settings or {})}
+        self._settings = {**memory_settings(usable_memory()), **SETTINGS, **(settings or {})}
         self._lock = FolderLock(
             self.data_dir.with_name(self.data_dir.name + ".lock"),
             f"the database folder {self.data_dir}",

@@ -8,7 +8,9 @@ sentences, 10,000 of them: the 20 nearest are all among those 400, and .999 of t
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.runtime.ids import OwnerId
+from services.runtime.machine import usable_cores
 
 Places = NDArray[np.int64]
 
@@ -31,6 +34,8 @@ _UNPACKED = 256
 _BYTE_WORDS = 3
 # Parts with less codes are joined: each costs some dozens of calls, whatever its size.
 _SMALL = 4096
+# So many codes (some 3 ms on one core) are compared on all cores.
+_SHARED_OUT = 200_000
 # Picking one code out of many takes as long as comparing this many in a row.
 _PICKING = 32
 # A distance beyond every real one: dimensions are at most 4,000.
@@ -158,7 +163,16 @@ def scan(
     """
     query = np.ascontiguousarray(sign_bits(embedding[np.newaxis])[0]).view(np.uint64)
     parts = [part for each in codes for part in _within(each, spans) if len(part.places)]
-    return tuple(_scan(part, query, allowed, excluded) for part in _joined(parts))
+    parts = _joined(parts)
+    if sum(len(part.places) for part in parts) < _SHARED_OUT:
+        return tuple(_scan(part, query, allowed, excluded) for part in parts)
+    return tuple(_scanners().map(lambda part: _scan(part, query, allowed, excluded), parts))
+
+
+@cache
+def _scanners() -> ThreadPoolExecutor:
+    """A thread a core: comparing lets go of the interpreter. Kept from search to search."""
+    return ThreadPoolExecutor(usable_cores(), "codes")
 
 
 def _joined(parts: list[Codes]) -> list[Codes]:

@@ -113,7 +113,7 @@ def bm25(gathered: Gathered) -> tuple[Places, NDArray[np.float64]]:
     postings = gathered.postings
     if not len(postings.place):
         return np.empty(0, np.int64), np.empty(0)
-    holders = np.bincount(postings.term)
+    holders = gathered.holders
     idf = np.log(1 + (gathered.items - holders + 0.5) / (holders + 0.5))
     mean_length = gathered.total_length / gathered.items
     damping = _K1 * (1 - _B + _B * postings.length / mean_length)

@@ -91,11 +91,12 @@ async def read(
     owner_id: OwnerId,
     terms: Sequence[str],
     kinds: Sequence[int],
-    most: int | None,
-) -> list[tuple[int, int, bytes]]:
-    """For each term that occurs: its position, how many postings there are, and `most` of them.
+    most: int,
+) -> list[tuple[int, int, bytes | None]]:
+    """For each term that occurs: its position, how many postings it has, and all of them.
 
-    Postings of a term are packed, in no order. `kinds` are those of places.
+    They are packed, in no order. The most common terms, with which there would be more than
+    `most` in all, have None instead; the rarest never. `kinds` are those of places.
     """
     rows = await connection.fetch(SQL["read"], owner_id, terms, kinds, most)
     return [(row["term"], row["postings"], row["packed"]) for row in rows]

@@ -37,8 +37,9 @@ __all__ = [
 
 SQL = load("search")
 
-TERM_CAP = 20_000
-"""So many postings of a term are read when the query has a rarer term."""
+MOST_POSTINGS = 80_000
+"""So many postings are read for a query, those of its rarest terms: all of a term's or none. What
+users with far more units miss by that is what hardly tells one unit from another."""
 
 _PLACE_KINDS: dict[Kind, tuple[int, ...]] = {
     "message": (MESSAGE,),
@@ -109,15 +110,15 @@ class Gathered:
     """All that a user's units are chosen by.
 
     `items` and `total_length` are those of the collection: all standing units of the kinds
-    asked for, whatever else is filtered. `capped` are the positions of the terms of which
-    not all postings were read. `allowed` are the only places that may be hits (None: all),
-    `excluded` are not to be: both sorted, for `codes.nearest`, with `spans`. Postings hold
-    no excluded place. What is known of the user's units is of the `epoch`. `speakers` are those
-    of the last messages: names or roles.
+    asked for, whatever else is filtered. `holders` says for each term how many of them hold
+    it, also of terms whose postings are too many to be among those read. `allowed` are the
+    only places that may be hits (None: all), `excluded` are not to be: both sorted, for
+    `codes.nearest`, with `spans`. Postings hold no excluded place. What is known of the
+    user's units is of the `epoch`. `speakers` are those of the last messages: names or roles.
     """
 
     postings: Postings
-    capped: frozenset[int]
+    holders: NDArray[np.int64]
     items: int
     total_length: int
     codes: tuple[Codes, ...]
@@ -137,7 +138,7 @@ async def gather(
     cache: SegmentCache,
     *,
     by_meaning: bool = True,
-    term_cap: int = TERM_CAP,
+    most_postings: int = MOST_POSTINGS,
 ) -> Gathered:
     """Reads what the ranking of a query needs: two round trips, and one more for each of these.
 
@@ -152,7 +153,7 @@ async def gather(
         chosen: What may be found.
         cache: Keeps segments from search to search.
         by_meaning: Whether codes are read at all.
-        term_cap: How many postings of a term are read if another term has fewer.
+        most_postings: How many postings are read, unless those of the rarest term are more.
     """
     for _ in range(_READS):
         standing = await connection.fetchrow(in_space(SQL["standing"], space), owner_id, by_meaning)
@@ -172,10 +173,11 @@ async def gather(
         allowed = stood
     if chosen.narrows:
         allowed = await _allowed(connection, owner_id, chosen)
-    held, capped = await _postings(connection, owner_id, terms, chosen.place_kinds, term_cap)
-    held = _masked(held, stood, excluded)
+    held, holders = await _postings(connection, owner_id, terms, chosen.place_kinds, most_postings)
+    held, holders = _masked(held, holders, stood, excluded)
+    holders = np.minimum(holders, items)
     return Gathered(
-        held, capped, items, total_length, codes, chosen.spans, allowed, excluded,
+        held, holders, items, total_length, codes, chosen.spans, allowed, excluded,
         (standing["incarnation"], standing["rewrites"]), tuple(standing["speakers"] or ()),
     )  # fmt: skip
 
@@ -242,33 +244,42 @@ async def _postings(
     owner_id: OwnerId,
     terms: Sequence[str],
     kinds: Sequence[int],
-    cap: int,
-) -> tuple[Postings, frozenset[int]]:
-    rows = await postings.read(connection, owner_id, terms, kinds, cap)
-    capped = frozenset(term for term, held, _ in rows if held > cap)
-    if capped and len(capped) == len(rows):
-        rows = await postings.read(connection, owner_id, terms, kinds, None)
-        capped = frozenset()
-    every = np.frombuffer(b"".join([packed for _, _, packed in rows]), postings.POSTING)
-    sizes = [len(packed) // postings.POSTING.itemsize for _, _, packed in rows]
+    most: int,
+) -> tuple[Postings, NDArray[np.int64]]:
+    """The postings of the terms, and how many units hold each."""
+    rows = await postings.read(connection, owner_id, terms, kinds, most)
+    holders = np.zeros(len(terms), np.int64)
+    for term, held, _ in rows:
+        holders[term] = held
+    read = [(term, packed) for term, _, packed in rows if packed is not None]
+    every = np.frombuffer(b"".join([packed for _, packed in read]), postings.POSTING)
+    sizes = [len(packed) // postings.POSTING.itemsize for _, packed in read]
     return Postings(
-        np.repeat(np.array([term for term, _, _ in rows], np.int32), sizes),
+        np.repeat(np.array([term for term, _ in read], np.int32), sizes),
         every["place"].astype(np.int64),
         every["frequency"].astype(np.int32),
         every["length"].astype(np.int32),
-    ), capped
+    ), holders
 
 
-def _masked(held: Postings, stood: Places | None, excluded: Places) -> Postings:
-    """The postings of the units that stand."""
+def _masked(
+    held: Postings, holders: NDArray[np.int64], stood: Places | None, excluded: Places
+) -> tuple[Postings, NDArray[np.int64]]:
+    """The postings of the units that stand, and how many of those hold each term.
+
+    Of terms whose postings were not read some more may: it is not known which.
+    """
     if stood is None and not len(excluded):
-        return held
+        return held, holders
     kept = np.ones(len(held.place), bool)
     if stood is not None:
         kept[:] = False
         kept[positions(stood, held.place)[1]] = True
     kept[positions(excluded, held.place)[1]] = False
-    return Postings(held.term[kept], held.place[kept], held.frequency[kept], held.length[kept])
+    gone = np.bincount(held.term[~kept], minlength=len(holders))
+    return Postings(
+        held.term[kept], held.place[kept], held.frequency[kept], held.length[kept]
+    ), holders - gone
 
 
 def _bounds(spans: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:

@@ -100,25 +100,38 @@ async def test_bm25_is_what_bm25s_says_whatever_was_written(
                     assert found == pytest.approx(expected, abs=1e-6)
 
 
-async def test_a_giant_term_is_read_in_part_beside_a_rarer_one(test_database: TestDatabase) -> None:
+async def test_of_a_giant_the_rarest_terms_are_read_and_all_are_counted(
+    test_database: TestDatabase,
+) -> None:
     async with opened(test_database) as database:
         owner = await new_owner(database)
-        items = [indexed(new_id(), "message", "tea") for _ in range(40)]
-        items.append(indexed(new_id(), "message", "tea pot"))
+        contents = ["tea"] * 40 + ["cup"] * 7 + ["tea pot", "tea cup"]
+        items = [indexed(new_id(), "message", content) for content in contents]
+        gone = next(item.item_id for item in items)
         async with owner.transaction() as connection:
             space = await foundation.active_space(connection)
             await index_items(connection, owner.owner_id, items)
 
-            async def read(*terms: str) -> tuple[frozenset[int], Counter[int]]:
+            async def read(*terms: str) -> tuple[list[int], Counter[int]]:
                 gathered = await gather(
-                    connection, owner.owner_id, space, terms, MESSAGES, SegmentCache(), term_cap=10
+                    connection,
+                    owner.owner_id,
+                    space,
+                    terms,
+                    MESSAGES,
+                    SegmentCache(),
+                    most_postings=10,
                 )
-                return gathered.capped, Counter(gathered.postings.term.tolist())
+                return gathered.holders.tolist(), Counter(gathered.postings.term.tolist())
 
-            assert await read("tea", "pot") == (frozenset({0}), Counter({0: 10, 1: 1}))
-            assert await read("tea") == (frozenset(), Counter({0: 41}))
-            assert await read("tea", "absent") == (frozenset(), Counter({0: 41}))
-            assert await read() == (frozenset(), Counter())
+            assert await read("tea", "pot", "cup") == ([42, 1, 8], Counter({1: 1, 2: 8}))
+            assert await read("tea") == ([42], Counter({0: 42}))
+            assert await read("tea", "absent") == ([42, 0], Counter({0: 42}))
+            assert await read() == ([], Counter())
+            await retract_items(connection, owner.owner_id, [gone])
+            # Which of the unread postings are no more is not known.
+            assert await read("tea") == ([41], Counter({0: 41}))
+            assert await read("tea", "pot") == ([42, 1], Counter({1: 1}))
 
 
 def prose() -> list[str]:

@@ -20,7 +20,6 @@ from services.providers.embeddings import (
 )
 from services.providers.embeddings.adapted import AdaptedEmbedding
 from services.providers.embeddings.assemble import FOLDER_NAME
-from services.providers.embeddings.cores import usable_cores
 from services.runtime.errors import FailedPrecondition, Internal, MnemaError
 
 ROOT = Path(__file__).parents[2]
@@ -271,17 +270,6 @@ async def test_the_observer_hears_of_failures() -> None:
             await call
 
     assert [(call.text_count, call.success) for call in calls] == [(1, False), (2, False)]
-
-
-def test_a_container_quota_limits_the_threads(tmp_path: Path) -> None:
-    limit = tmp_path / "cpu.max"
-    cores = usable_cores(tmp_path / "no cgroup")
-    assert cores >= 1
-
-    limit.write_text("50000 100000\n")
-    assert usable_cores(limit) == 1
-    limit.write_text("max 100000\n")
-    assert usable_cores(limit) == cores
 
 
 def test_settings_and_service_load_only_what_they_need(local: CachedEmbedding) -> None:

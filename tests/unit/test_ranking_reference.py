@@ -62,7 +62,8 @@ class World:
         spans = ((0, 2**63 - 1),)
         nothing = np.empty(0, np.int64)
         sizes = self.items, self.total_length
-        return Gathered(postings, frozenset(), *sizes, self.codes, spans, None, nothing)
+        holders = np.bincount(postings.term, minlength=TERMS)
+        return Gathered(postings, holders, *sizes, self.codes, spans, None, nothing)
 
     @cached_property
     def codes(self) -> tuple[Codes, ...]:
@@ -181,18 +182,18 @@ def text(
 def talk_of(world: World) -> Talk:
     query = np.ones(DIMS, np.float32)
     meaning = Meaning(scan(world.gathered.codes, query), DIMS)
-    return Talk.around(words_of(world.gathered, TERMS), meaning, np.array(world.things))
+    return Talk.around(words_of(world.gathered), meaning, np.array(world.things))
 
 
 def test_the_best_unit_of_each_thing(world: World) -> None:
-    words, best = words_of(world.gathered, TERMS), best_of_things(world)
+    words, best = words_of(world.gathered), best_of_things(world)
     assert words.things.tolist() == sorted(best)
     assert words.best[:-1] == pytest.approx([best[thing] for thing in sorted(best)], abs=1e-9)
     assert words.idf == pytest.approx(idfs(world), abs=1e-9)
 
 
 def test_how_often_terms_occur_and_occurred_before(world: World) -> None:
-    words = words_of(world.gathered, TERMS)
+    words = words_of(world.gathered)
     things = np.array(world.things)[::2]
     at, counts = words.at(things), frequencies(world, thing_of)
     expected = [counts.get(thing, [0] * TERMS) for thing in things.tolist()]
@@ -229,7 +230,7 @@ def test_whole_sessions_are_texts(world: World) -> None:
     things = [thing for thing in world.things if kind_of(thing) != PLACELESS]
     query = np.ones(DIMS, np.float32)
     meaning = Meaning(scan(world.gathered.codes, query), DIMS)
-    talk = Talk.around(words_of(world.gathered, TERMS), meaning, np.array(things))
+    talk = Talk.around(words_of(world.gathered), meaning, np.array(things))
     counts = frequencies(world, lambda place: session_number(thing_of(place)))
     values = idfs(world)
     numbers = sorted({session_number(thing) for thing in things})
@@ -284,8 +285,9 @@ def test_things_and_anchors_of_units(world: World) -> None:
 def test_where_nothing_is_found_all_figures_are_there_and_empty(terms: int) -> None:
     none = np.empty(0, np.int32)
     nothing = Postings(none, none.astype(np.int64), none, none)
-    gathered = Gathered(nothing, frozenset(), 0, 0, (), (), None, np.empty(0, np.int64))
-    words = words_of(gathered, terms)
+    holders = np.zeros(terms, np.int64)
+    gathered = Gathered(nothing, holders, 0, 0, (), (), None, np.empty(0, np.int64))
+    words = words_of(gathered)
     for things in (np.empty(0, np.int64), np.array([message_place(1, 1, 0), placeless(1)])):
         for meaning in (None, Meaning((), DIMS)):
             talk = Talk.around(words, meaning, things)

@@ -68,11 +68,12 @@ def about(question: Question, speakers: Sequence[str]) -> Evidence:
     postings = Postings(terms, np.array(PLACES)[at], frequency, np.full(len(HELD), 4, np.int32))
     bits = sign_bits(codes())
     stored = codes_of(np.array(PLACES, ">i8").tobytes(), bits.tobytes(), DIMS)
+    holders = np.bincount(terms, minlength=len(question.terms))
     gathered = Gathered(
-        postings, frozenset(), 6, 24, (stored,), ((0, 2**61 - 1),), None, np.empty(0, np.int64)
+        postings, holders, 6, 24, (stored,), ((0, 2**61 - 1),), None, np.empty(0, np.int64)
     )
     meaning = Meaning(scan(gathered.codes, np.ones(DIMS, np.float32)), DIMS)
-    words = words_of(gathered, len(question.terms))
+    words = words_of(gathered)
     talk = Talk.around(words, meaning, np.array(PLACES, np.int64))
     return evidence_of(question, talk, None, np.arange(len(PLACES)), units(speakers))
 

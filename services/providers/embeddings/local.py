@@ -5,9 +5,9 @@ from pathlib import Path
 
 from services.providers.embeddings.base import Vector, Vectors
 from services.providers.embeddings.batching import MicroBatcher
-from services.providers.embeddings.cores import usable_cores
 from services.providers.embeddings.model_folder import ModelFolder
 from services.providers.embeddings.onnx_model import OnnxSentenceModel
+from services.runtime.machine import usable_cores
 
 # About twenty short turns: 15 to 20 ms on one core, the time between two batches' turns (two
 # texts of full length are a slice). Larger slices are not faster.

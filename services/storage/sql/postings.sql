@@ -62,16 +62,11 @@ WHERE kept.owner_id = $1 AND kept.block_id = given.block_id AND kept.term = give
   AND given.packed <> ''
 
 -- name: read
--- $1 owner_id, $2 term[], $3 kind[], $4 how many of a term at most (null: all). Keys: pk_posting_blocks,
--- pk_packed_postings, pk_unit_terms. One row for each term that occurs: its position in $2, from 0, how many postings it
--- has, and those that are read, packed.
-SELECT (number - 1)::integer AS term, sum(postings)::bigint AS postings,
-       string_agg(CASE WHEN $4::bigint IS NULL OR before + postings <= $4 THEN packed
-                       ELSE substring(packed FROM 1 FOR (14 * greatest($4 - before, 0))::integer) END, ''::bytea) AS packed
-FROM (
-    SELECT number, packed, octet_length(packed) / 14 AS postings,
-           sum(octet_length(packed) / 14) OVER (PARTITION BY number ROWS UNBOUNDED PRECEDING)
-               - octet_length(packed) / 14 AS before
+-- $1 owner_id, $2 term[], $3 kind[], $4 how many postings at most. Keys: pk_posting_blocks, pk_packed_postings,
+-- pk_unit_terms. One row for each term that occurs: its position in $2, from 0, how many postings it has, and these,
+-- packed; null for the most common terms, which would make it more than $4. The rarest one is read in any case.
+WITH parts AS MATERIALIZED (
+    SELECT number, packed, octet_length(packed) / 14 AS postings
     FROM (
         SELECT number, packed
         FROM posting_blocks AS block
@@ -86,6 +81,14 @@ FROM (
         SELECT array_position($2, term), string_agg(int8send(place) || int2send(frequency) || int4send(length), ''::bytea)
         FROM unit_terms, unnest(terms, frequencies) AS held (term, frequency)
         WHERE owner_id = $1 AND place >> 61 = ANY ($3) AND term = ANY ($2) GROUP BY term
-    ) AS parts
-) AS counted
-GROUP BY number ORDER BY number
+    ) AS held
+), sizes AS (
+    SELECT number, sum(postings) AS postings,
+           sum(sum(postings)) OVER (ORDER BY sum(postings), number) AS with_rarer,
+           row_number() OVER (ORDER BY sum(postings), number) AS rank
+    FROM parts GROUP BY number
+)
+SELECT (number - 1)::integer AS term, sizes.postings::bigint AS postings,
+       CASE WHEN with_rarer <= $4::bigint OR rank = 1 THEN (
+           SELECT string_agg(packed, ''::bytea) FROM parts WHERE parts.number = sizes.number) END AS packed
+FROM sizes ORDER BY number

@@ -105,7 +105,7 @@ async def evidence_for(
     with _TRACER.start_as_current_span("nearest"):
         near, meaning, memories = _meaning(gathered, question, chosen, dims)
     with _TRACER.start_as_current_span("choose"):
-        words = words_of(gathered, len(question.terms))
+        words = words_of(gathered)
         brought = brought_up(words, near, gathered.allowed)
         talk, kept = choose(words, meaning, brought, limit)
         best = brought.best_units(talk.things[kept])

@@ -142,11 +142,11 @@ class Words:
         return np.concatenate([runs(self.postings.thing), [total, total]])
 
 
-def words_of(gathered: Gathered, terms: int) -> Words:
-    """The words of a gathered query of so many terms, all of them asked for."""
+def words_of(gathered: Gathered) -> Words:
+    """The words of a gathered query, all of them asked for."""
     postings = gathered.postings
     mean_length = gathered.total_length / max(gathered.items, 1)
-    idf = idf_of(gathered.items, counted(postings.term, terms))
+    idf = idf_of(gathered.items, gathered.holders.astype(np.float64))
     order = postings.place.argsort(kind="stable")
     ordered, term = postings.place.take(order), postings.term.take(order)
     frequency = postings.frequency.take(order).astype(np.float64)
