@@ -23,7 +23,7 @@ from services.vector.ranking.naming import in_first_person
 from services.vector.ranking.profile import Profile
 from services.vector.ranking.question import read_question
 from services.vector.ranking.rank import Ranking, Share, evidence_for, rank
-from services.vector.ranking.words import Indexes
+from services.vector.ranking.words import Indexes, words_of
 
 # Users whose speakers are remembered: some 200 bytes each.
 _MOST_KNOWN = 10_000
@@ -42,11 +42,25 @@ class Asked:
     asked_at: datetime
     embed: Callable[[str], Awaitable[Attempt]]
     attempt: Attempt | None = None
+    _begun: "asyncio.Task[Attempt] | None" = None
+
+    def begin(self, text: str) -> "asyncio.Task[Attempt]":
+        """Has the text that stands for the query embedded from now on."""
+        self._begun = asyncio.create_task(self._try(text))
+        return self._begun
 
     async def embedding(self, text: str) -> Vector | None:
         """The vector of the text that stands for the query. It is asked for once."""
-        self.attempt = await self.embed(text)
+        self.attempt = await (self._begun or self.begin(text))
         return self.attempt.vector
+
+    def drop(self) -> None:
+        """Nobody waits for the vector any more."""
+        if self._begun is not None:
+            self._begun.cancel()
+
+    async def _try(self, text: str) -> Attempt:
+        return await self.embed(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,18 @@ class Searcher:
     segments: SegmentCache
     units: UnitCache
     speakers: "Speakers"
+
+    def begin(self, owner_id: OwnerId, asked: Asked, chosen: Filter, profile: Profile) -> None:
+        """Has the query embedded while the search gets going, if it is known what stands for it.
+
+        The model and the database then work side by side. Whoever begins also drops.
+        """
+        if profile.fusion == "reciprocal_ranks":
+            asked.begin(asked.text)
+            return
+        speakers = self.speakers.get(owner_id) if "message" in chosen.kinds else ()
+        if speakers is not None:
+            asked.begin(in_first_person(asked.text, speakers))
 
     async def search(
         self,
@@ -132,38 +158,26 @@ class Searcher:
         limit: int,
     ) -> Sequence[Hit]:
         question = read_question(asked.text, None, asked.asked_at)
-        # The model and the database work side by side, once it is known who is spoken with.
-        speakers = self.speakers.get(owner_id) if "message" in chosen.kinds else ()
-        early = None
-        if speakers is not None:
-            text = in_first_person(asked.text, speakers)
-            early = asyncio.create_task(asked.embedding(text))
-        try:
-            with _TRACER.start_as_current_span("gather"):
-                gathered = await gather(
-                    connection, owner_id, self.space, question.terms, chosen, self.segments
-                )
-        except BaseException:
-            # Not a task group: the transaction has to see what the database raised itself.
-            if early is not None:
-                early.cancel()
-            raise
+        with _TRACER.start_as_current_span("gather"):
+            gathered = await gather(
+                connection, owner_id, self.space, question.terms, chosen, self.segments
+            )
+        # The model may still be at work, which is another core's.
+        with _TRACER.start_as_current_span("words"):
+            words = words_of(gathered)
         self.speakers.put(owner_id, gathered.speakers)
-        if early is None:
-            embedding = await asked.embedding(in_first_person(asked.text, gathered.speakers))
-        else:
-            embedding = await early
+        embedding = await asked.embedding(in_first_person(asked.text, gathered.speakers))
         question = replace(question, embedding=embedding)
         known = self.units.of(owner_id, self.space, gathered.epoch)
 
         async def describe_all(places: Sequence[int]) -> Described:
             return await describe(connection, owner_id, self.space, places, embedding, known)
 
-        evidence, mean_length = await evidence_for(
-            gathered, question, chosen, self.space.dims, limit, describe_all
+        evidence = await evidence_for(
+            gathered, words, question, chosen, self.space.dims, limit, describe_all
         )
         with _TRACER.start_as_current_span("signals"):
-            return _hits(rank(evidence, profile, mean_length), limit)
+            return _hits(rank(evidence, profile, words.mean_length), limit)
 
 
 class Speakers:

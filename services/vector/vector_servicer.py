@@ -91,7 +91,10 @@ class VectorServicer(ProfileServicer):
         moment = asked_at(request)
         ranking = await self._profiles.for_search(user.scope, request.ranking_profile)
         asked = Asked(request.query, moment, self._embedder(request))
-        hits = await self._found(user, request, asked, ranking.profile)
+        try:
+            hits = await self._found(user, request, asked, ranking.profile)
+        finally:
+            asked.drop()
         embedded = asked.attempt or Attempt(None)
         failures = {"embedding": f"by words alone: {embedded.failure}"} if embedded.failure else {}
         if request.rerank:
@@ -115,6 +118,7 @@ class VectorServicer(ProfileServicer):
         limit = request.limit or DEFAULT_LIMIT
         if request.rerank and self._reranker is not None:
             limit = max(limit, self._reranker.top_n)
+        self._searcher.begin(user.owner_id, asked, chosen, profile)
         async with self._database.transaction(
             user.scope, readonly=True, isolation="repeatable_read", by_keys=True
         ) as connection:

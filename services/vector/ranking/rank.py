@@ -17,7 +17,7 @@ from services.vector.ranking.pool import brought_up, choose
 from services.vector.ranking.profile import Profile, Weight
 from services.vector.ranking.question import Question
 from services.vector.ranking.signals import Signals
-from services.vector.ranking.words import words_of
+from services.vector.ranking.words import Words
 
 _TRACER = trace.get_tracer("mnema.vector")
 _NEAREST = 300
@@ -91,21 +91,20 @@ def _weights(profile: Profile, mean_length: float) -> dict[str, float]:
 
 async def evidence_for(
     gathered: Gathered,
+    words: Words,
     question: Question,
     chosen: Filter,
     dims: int,
     limit: int,
     describe: Callable[[Sequence[int]], Awaitable[Described]],
-) -> tuple[Evidence, float]:
+) -> Evidence:
     """Works out all that a ranking of at least `limit` things needs.
 
-    `describe` reads units by their places. Also returns the mean length of the collection's
-    units, in terms.
+    `words` are those of what was gathered; `describe` reads units by their places.
     """
     with _TRACER.start_as_current_span("nearest"):
         near, meaning, memories = _meaning(gathered, question, chosen, dims)
     with _TRACER.start_as_current_span("choose"):
-        words = words_of(gathered)
         brought = brought_up(words, near, gathered.allowed)
         talk, kept = choose(words, meaning, brought, limit)
         best = brought.best_units(talk.things[kept])
@@ -113,7 +112,7 @@ async def evidence_for(
         units = await describe(best.tolist())
     if len(units.places) < len(kept):
         kept = kept[positions(best, units.places)[0]]
-    return evidence_of(question, talk, memories, kept, units), words.mean_length
+    return evidence_of(question, talk, memories, kept, units)
 
 
 def _meaning(
