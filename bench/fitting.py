@@ -44,10 +44,7 @@ class Example:
     values: Values
 
     def taught(self) -> Values:
-        """How the chance of being the answer should be spread over the hits.
-
-        In equal parts over those with evidence; all 0 if there is none.
-        """
+        """How much each hit teaches: those with evidence in equal parts, 1 in all, the others 0."""
         found = np.array([turn in self.evidence for turn in self.turns], np.float64)
         return np.asarray(found / max(found.sum(), 1.0))
 
@@ -55,10 +52,12 @@ class Example:
 def fit(examples: Sequence[Example], start: Values | None = None) -> Values:
     """The weights under which the evidence is likeliest: one for each signal.
 
-    A hit's chance is the softmax of the scores of its question's hits; what is least is the
-    mean cross-entropy over questions plus the penalty, which has one minimum. Looked for from
-    `start`, by default from no weights at all. Questions none of whose evidence was found
-    teach nothing. FitError if no question teaches anything.
+    The chance of a hit with evidence is its share in the softmax of its own score and those of
+    all hits without: evidence does not compete with evidence, for all of it is to be found.
+    What is least is the mean of -ln(chance) over each question's evidence, averaged over
+    questions, plus the penalty; it has one minimum. Looked for from `start`, by default from
+    no weights at all. Questions none of whose evidence was found teach nothing. FitError if no
+    question teaches anything.
     """
     told = [each for each in examples if each.taught().any()]
     if not told:
@@ -78,7 +77,7 @@ def fit(examples: Sequence[Example], start: Values | None = None) -> Values:
 
 
 class _Loss:
-    """The mean cross-entropy of some questions, and its gradient, by weights."""
+    """What `fit` makes least for some questions, and its gradient, by weights."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
         sizes = [len(each.turns) for each in examples]
@@ -92,10 +91,15 @@ class _Loss:
         # The highest score of a question becomes 0, so that no power of e overflows.
         scores -= np.maximum.reduceat(scores, self._starts)[self._question]
         powers = np.exp(scores)
-        sums = np.add.reduceat(powers, self._starts)[self._question]
+        others = powers * (self._taught == 0)
+        rivals = np.add.reduceat(others, self._starts)[self._question]
+        sums = np.maximum(rivals + powers, np.finfo(float).tiny)
         count = len(self._starts)
         loss = self._taught @ (np.log(sums) - scores) / count + PENALTY * (weights @ weights)
-        pull = TEMPERATURE * ((powers / sums - self._taught) @ self.values) / count
+        # How hard a question's evidence pushes the others down, for each unit of their power.
+        push = np.add.reduceat(self._taught / sums, self._starts)[self._question]
+        slope = others * push - self._taught * rivals / sums
+        pull = TEMPERATURE * (slope @ self.values) / count
         return float(loss), pull + 2 * PENALTY * weights
 
 
