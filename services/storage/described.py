@@ -3,7 +3,7 @@
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -94,6 +94,10 @@ class Described:
         """When each happened or was said, in seconds since 1970; NaN where that isn't known."""
         seconds = self.event_times / 1e6 + _EPOCH_SECONDS
         return np.where(self.event_times == NO_TIME, np.nan, seconds)
+
+    def leading(self, count: int) -> "Described":
+        """The first so many of them."""
+        return Described(*(getattr(self, each.name)[:count] for each in fields(self)))
 
     def unit(self, at: int) -> Candidate:
         """One of them."""

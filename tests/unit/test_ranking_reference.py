@@ -22,9 +22,13 @@ from services.storage.places import (
     placeless,
     session_of,
 )
-from services.storage.search import Gathered, Postings
+from services.storage.search import Described, Gathered, Postings
+from services.text.traits import ASKS
 from services.vector.ranking.context import REACH, Talk
+from services.vector.ranking.evidence import Evidence, begin_elsewhere, evidence_of
 from services.vector.ranking.meaning import Meaning
+from services.vector.ranking.question import Question
+from services.vector.ranking.signals import Signals
 from services.vector.ranking.surroundings import anchors_of
 from services.vector.ranking.words import things_of, words_of
 
@@ -185,6 +189,36 @@ def talk_of(world: World) -> Talk:
     return Talk.around(words_of(world.gathered), meaning, np.array(world.things))
 
 
+def described(places: Sequence[int]) -> Described:
+    """Units of random length, nearness and traits at these places."""
+    rng, total = np.random.default_rng(len(places)), len(places)
+    zeros = np.zeros(total, np.int64)
+    return Described(
+        places=np.array(places),
+        item_ids=[number.to_bytes(16) for number in range(total)],
+        memory_types=[None] * total,
+        similarities=rng.uniform(-1, 1, total),
+        lengths=zeros,
+        speakers=[""] * total,
+        traits=rng.integers(0, 16, total),
+        start_offsets=zeros,
+        end_offsets=rng.integers(0, 600, total),
+        event_times=zeros,
+        creation_times=zeros,
+        vectors=np.zeros((total, DIMS), np.float32),
+    )
+
+
+def asking(world: World, asked: Sequence[float]) -> Evidence:
+    """That for a query of which some terms are asked for: 1 for each that is, else 0."""
+    talk = talk_of(world)
+    every = np.arange(len(talk.things))
+    question = Question(tuple(map(str, range(TERMS))), None, (), 0.0, False)
+    talk = talk.narrowed(every, talk.words.asking(np.array(asked)))
+    units = described(world.things)
+    return Evidence(question, units, units.similarities, talk, None, frozenset())
+
+
 def test_the_best_unit_of_each_thing(world: World) -> None:
     words, best = words_of(world.gathered), best_of_things(world)
     assert words.things.tolist() == sorted(best)
@@ -204,6 +238,62 @@ def test_how_often_terms_occur_and_occurred_before(world: World) -> None:
             earlier = [held for other, held in counts.items() if other < thing]
             number = [sum(held[term] > 0 for held in earlier) for term in range(TERMS)]
             assert before[row].tolist() == number
+
+
+@pytest.mark.parametrize("asked", [[1.0] * TERMS, [1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]])
+def test_terms_and_pairs_of_terms_that_a_thing_holds(world: World, asked: Sequence[float]) -> None:
+    counts = frequencies(world, thing_of)
+    values = [value * each for value, each in zip(idfs(world), asked, strict=True)]
+    shares, pairs = [], []
+    for thing in world.things:
+        held = [count > 0 for count in counts.get(thing, [0] * TERMS)]
+        wanted = [term for term in range(TERMS) if asked[term]]
+        shares.append(sum(held[term] for term in wanted) / len(wanted))
+        met, most = 0.0, 0.0
+        for term in range(TERMS - 1):
+            weight_of_pair = min(values[term], values[term + 1])
+            most += weight_of_pair
+            met += weight_of_pair if held[term] and held[term + 1] else 0.0
+        pairs.append(met / most if most else 0.0)
+    signals = Signals(asking(world, asked))
+    assert signals.values("terms_held") == pytest.approx(shares)
+    assert signals.values("pairs_held") == pytest.approx(pairs)
+
+
+def test_what_a_query_of_some_words_asks_for(world: World) -> None:
+    evidence = asking(world, [1.0] * TERMS)
+    broad = math.log(TERMS / 5)
+    units = evidence.units
+    lengths = [min(end, 300) / 300 * broad for end in units.end_offsets.tolist()]
+    asks = [broad if traits & ASKS else 0.0 for traits in units.traits.tolist()]
+    count = defaultdict[int, int](int)
+    for place in world.places:
+        count[thing_of(place)] += 1
+    passages = [math.log(min(count[thing], 8)) * broad for thing in world.things]
+    signals = Signals(evidence)
+    assert signals.values("length_by_words") == pytest.approx(lengths)
+    assert signals.values("asks_by_words") == pytest.approx(asks)
+    assert signals.values("passages_by_words") == pytest.approx(passages)
+
+
+def test_a_thing_is_known_by_its_best_unit_and_by_its_first_passage(world: World) -> None:
+    things = np.array(world.things)
+    units = defaultdict[int, list[int]](list)
+    for place in world.places:
+        units[thing_of(place)].append(place)
+    best = [units[thing][-1] for thing in world.things]
+    beginnings = begin_elsewhere(things, np.array(best)).tolist()
+    assert beginnings == [
+        thing for thing, unit in zip(world.things, best, strict=True) if thing != unit
+    ]
+    told = described([*best, *beginnings[1:]])  # One is gone meanwhile.
+    cosine = dict(zip(told.places.tolist(), told.similarities.tolist(), strict=True))
+    question = Question(tuple(map(str, range(TERMS))), None, (), 0.0, False)
+    evidence = evidence_of(question, talk_of(world), None, np.arange(len(things)), told)
+    assert evidence.units.places.tolist() == best
+    assert evidence.cosine.tolist() == [cosine[unit] for unit in best]
+    expected = [cosine.get(thing, math.nan) for thing in world.things]
+    assert evidence.first_cosine == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.mark.parametrize("reach", range(1, REACH + 1))
@@ -270,8 +360,6 @@ def test_how_near_the_units_of_a_thing_are(world: World) -> None:
     for name, of in (("best", max), ("mean", lambda each: sum(each) / len(each))):
         values = [of(each) if each else math.nan for each in expected]
         assert getattr(found, name) == pytest.approx(values, abs=1e-9, nan_ok=True)
-    firsts = [each[0] if each else math.nan for each in expected]
-    assert found.first == pytest.approx(firsts, abs=1e-9, nan_ok=True)
 
 
 def test_things_and_anchors_of_units(world: World) -> None:

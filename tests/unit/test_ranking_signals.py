@@ -98,6 +98,23 @@ def test_words_of_a_thing() -> None:
     assert value("bm25_first_mention") == pytest.approx([0.5, 0.75, 0, 0, 0.25, 0])
 
 
+def test_words_that_it_holds_and_that_stand_side_by_side() -> None:
+    assert value("terms_held") == pytest.approx([0.5, 1, 0, 0, 0.5, 0])
+    assert value("pairs_held") == [0, 1, 0, 0, 0, 0]
+    # A name is not asked for, and there is no pair without it.
+    named = evidence("ada harbour")
+    assert value("terms_held", named) == [0, 1, 0, 0, 1, 0]
+    assert value("pairs_held", named) == [0] * 6
+
+
+def test_a_question_of_many_words_asks_for_length() -> None:
+    of_two = np.log(2 / 5)
+    lengths = np.array(value("length"))
+    assert value("length_by_words") == pytest.approx((lengths * of_two).tolist())
+    assert value("asks_by_words") == pytest.approx([0, 0, of_two, 0, 0, 0])
+    assert value("passages_by_words") == [0] * 6
+
+
 def test_words_beside_a_thing_stop_at_the_ends_of_its_session() -> None:
     assert value("bm25_before") == pytest.approx([0, 1 / TOP, 1, 0, 0, 1 / TOP])
     assert value("bm25_after") == pytest.approx([1, 0, 0, 1 / TOP, 0, 0])
@@ -138,7 +155,7 @@ def test_meaning_is_between_the_typical_and_the_nearest() -> None:
     assert value("similarity") == pytest.approx([0, 1, 0, 0, 0.5, 0])
     assert value("session_similarity") == pytest.approx([1, 1, 1, 0.5, 0.5, 0.5])
     code = np.cos(np.pi * 2 / 8)
-    assert value("similarity_first") == pytest.approx([0, 1, 0, 0, code, 0])
+    assert value("similarity_first") == pytest.approx([0, 1, 0, 0, 0.5, 0])
     assert value("similarity_mean") == pytest.approx([0, 1, 0, 0, code, 0])
     # What is ranked itself is known by its vector.
     assert value("similarity_before") == pytest.approx([0, 0, 1, 0, 0, 0.5])

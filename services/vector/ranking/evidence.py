@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from services.storage.codes import Places
+from services.storage.codes import Places, positions
 from services.storage.places import MEMORY, MESSAGE, kind_of
 from services.storage.search import Described
 from services.vector.ranking.context import REACH, Talk
@@ -23,14 +23,15 @@ _KINDS = 3 << 61
 class Evidence:
     """One entry a thing, in the order of places, that is of what was said.
 
-    `units` are their best units in full, `talk` what stands around them. `named` are the terms
-    that name a speaker: they say who is asked about and not what, so `words` leaves them out
-    (unless nothing else is asked). `derived` is how near the memories are that were taken from
-    each (NaN: none).
+    `units` are their best units in full, `first_cosine` is of the question and their first
+    passages (NaN: unknown), `talk` what stands around them. `named` are the terms that name a
+    speaker: they say who is asked about and not what, so `words` leaves them out (unless nothing
+    else is asked). `derived` is how near the memories are that were taken from each (NaN: none).
     """
 
     question: Question
     units: Described
+    first_cosine: Values
     talk: Talk
     derived: Values | None
     named: frozenset[str]
@@ -105,18 +106,38 @@ def evidence_of(
     talk: Talk,
     memories: Meaning | None,
     kept: Indexes,
-    units: Described,
+    described: Described,
 ) -> Evidence:
-    """The evidence for the things `kept` of those the talk is around, with their best units."""
+    """The evidence for the things `kept` of those the talk is around.
+
+    `described` are the best unit of each, in their order, and behind them the first passages
+    of those that begin elsewhere.
+    """
+    units = described.leading(len(kept))
     named, asked = _asked(question.terms, units.speakers)
     near = talk.narrowed(kept, talk.words.asking(asked) if named else talk.words)
     return Evidence(
         question=question,
         units=units,
+        first_cosine=_first_cosine(near.things, described),
         talk=near,
         derived=None if memories is None else memories.within(*memories_at(near.things)).best,
         named=named,
     )
+
+
+def begin_elsewhere(things: Places, best: Places) -> Places:
+    """The first passages of the messages whose best unit is another one, in order."""
+    return things[(kind_of(things) == MESSAGE) & (things != best)]
+
+
+def _first_cosine(things: Places, described: Described) -> Values:
+    """Of a thing's first passage, which stands where the thing does; NaN if it is not described."""
+    order = described.places.argsort(kind="stable")
+    cosines = np.full(len(things), np.nan)
+    at, there = positions(described.places.take(order), things)
+    cosines[there] = described.similarities.take(order.take(at))
+    return cosines
 
 
 def _asked(terms: Sequence[str], speakers: Sequence[str]) -> tuple[frozenset[str], Values]:

@@ -25,21 +25,20 @@ _NONE = np.empty(0, np.uint16)
 class Ranges:
     """Of the units within each of several ranges of places: how many, how near.
 
-    `first` is of the one with the lowest place. All are estimates of cosines from codes;
-    where `count` is 0 they are NaN. Where none holds several units they are one array.
+    Both are estimates of cosines from codes; where `count` is 0 they are NaN. Where none holds
+    several units they are one array.
     """
 
     count: NDArray[np.int64]
     best: Values
     mean: Values
-    first: Values
 
     def part(self, at: slice | NDArray[np.intp]) -> "Ranges":
         """Some of them."""
         count, best = self.count[at], self.best[at]
         if self.best is self.mean:
-            return Ranges(count, best, best, best)
-        return Ranges(count, best, self.mean[at], self.first[at])
+            return Ranges(count, best, best)
+        return Ranges(count, best, self.mean[at])
 
 
 def known(values: Values) -> Values:
@@ -105,25 +104,23 @@ class Meaning:
         units = [(part, at) for part, (_, at) in zip(self._parts, found, strict=True)]
         distances = np.concatenate([_NONE, *(each.take(at) for (_, each), at in units)])
         if len(units) > 1 and count.max(initial=0) > 1:
-            places = np.concatenate([each.take(at) for (each, _), at in units])
-            by_place = np.lexsort((places, which))
-            which, distances = which.take(by_place), distances.take(by_place)
+            by_range = which.argsort(kind="stable")
+            which, distances = which.take(by_range), distances.take(by_range)
         return _ranges(count, which, self._cosines.take(distances))
 
 
 def _ranges(count: NDArray[np.int64], which: Indexes, cosines: Values) -> Ranges:
-    """Ranges of so many units each, from the range and the cosine of each unit, by place."""
+    """Ranges of so many units each, from the range and the cosine of each unit, by range."""
     best = np.full(len(count), np.nan)
     if count.max(initial=0) <= 1:
         best[which] = cosines
-        return Ranges(count, best, best, best)
+        return Ranges(count, best, best)
     begins = runs(which)
     held = which.take(begins)
     best[held] = np.maximum.reduceat(cosines, begins)
-    mean, first = np.full(len(count), np.nan), np.full(len(count), np.nan)
+    mean = np.full(len(count), np.nan)
     mean[held] = np.add.reduceat(cosines, begins) / count.take(held)
-    first[held] = cosines.take(begins)
-    return Ranges(count, best, mean, first)
+    return Ranges(count, best, mean)
 
 
 def _found(places: Places, starts: Places, ends: Places) -> tuple[Indexes, Indexes]:

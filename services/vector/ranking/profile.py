@@ -44,6 +44,11 @@ SIGNALS: Mapping[str, str] = {
     "bm25_first_mention": (
         "The share of the words' idf, each term divided by which mention of it this is: 0 to 1."
     ),
+    "terms_held": "The share of the query's words that it holds, rare ones or not: 0 to 1.",
+    "pairs_held": (
+        "The share of the pairs of words that stand side by side in the query that it holds, by "
+        "the idf of the commoner: 0 to 1."
+    ),
     "bm25_before": (
         "BM25 of the message before it in the session (or chunk of the file), as a share of "
         "the best: 0 to 1."
@@ -63,7 +68,7 @@ SIGNALS: Mapping[str, str] = {
     "similarity": (
         "Cosine of its best passage, such that 0 is the typical one of all and 1 the nearest."
     ),
-    "similarity_first": "The same of its first passage, estimated from its code: −1 to 2.",
+    "similarity_first": "The same of its first passage: −1 to 2.",
     "similarity_mean": "The mean over its passages, estimated from their codes: −1 to 2.",
     "similarity_before": "The similarity of the message before it, estimated: from 0.",
     "similarity_after": "The similarity of the message after it, estimated: from 0.",
@@ -78,6 +83,9 @@ SIGNALS: Mapping[str, str] = {
     "tells": "1 if it tells of something that who says it did; else 0.",
     "feedback": "Cosine with the mean of the three that fit best: −1 to 1.",
     "length": "Its passage's length, of up to 300 characters: 0 to 1.",
+    "length_by_words": "length, times ln of a fifth of how many words are asked for: −1.6 to 2.6.",
+    "asks_by_words": "asks, likewise.",
+    "passages_by_words": "passages, likewise: −3.4 to 5.3.",
     "passages": "ln of how many passages it has, of up to 8: 0 to 2.1.",
     "novelty": ("1 less the cosine of the likest earlier one that is ranked, 0 to 1."),
     "precedence": "e^(−n ÷ 5) for n earlier ones as near to the query: 0 to 1.",

@@ -11,7 +11,7 @@ from opentelemetry import trace
 from services.storage.codes import Nearest, Scanned, nearest, positions, scan
 from services.storage.places import MEMORY, kind_range
 from services.storage.search import Described, Filter, Gathered
-from services.vector.ranking.evidence import Evidence, evidence_of
+from services.vector.ranking.evidence import Evidence, begin_elsewhere, evidence_of
 from services.vector.ranking.meaning import Meaning, Values
 from services.vector.ranking.pool import brought_up, choose
 from services.vector.ranking.profile import Profile, Weight
@@ -108,11 +108,14 @@ async def evidence_for(
         brought = brought_up(words, near, gathered.allowed)
         talk, kept = choose(words, meaning, brought, limit)
         best = brought.best_units(talk.things[kept])
+        beginnings = begin_elsewhere(talk.things[kept], best)
     with _TRACER.start_as_current_span("describe"):
-        units = await describe(best.tolist())
-    if len(units.places) < len(kept):
-        kept = kept[positions(best, units.places)[0]]
-    return evidence_of(question, talk, memories, kept, units)
+        described = await describe([*best.tolist(), *beginnings.tolist()])
+    # What is gone meanwhile is left out of both.
+    there = positions(best, described.places)[0]
+    if len(there) < len(kept):
+        kept = kept[there]
+    return evidence_of(question, talk, memories, kept, described)
 
 
 def _meaning(

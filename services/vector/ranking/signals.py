@@ -27,6 +27,8 @@ from services.vector.ranking.profile import SIGNALS
 # than a single common one that leads a field of nothing.
 _POINTS = 10.0
 _LONG_CHARS = 300
+# As many terms as a question has in the middle.
+_USUAL_TERMS = 5
 _MANY_PASSAGES = 8
 # Pseudo-relevance feedback takes so many of the best for relevant.
 _FEEDBACK = 3
@@ -65,6 +67,21 @@ class Signals:
         words = self._evidence.words
         mentions = words.mentions_before(self._evidence.talk.own)
         return np.asarray((self._held / (1 + mentions)) @ words.idf / words.total_idf)
+
+    def terms_held(self) -> Values:
+        """Of the terms that are asked for; those that nothing holds count as well. 0 to 1."""
+        asked = (self._evidence.words.idf > 0).astype(float)
+        return np.asarray(self._held @ asked / max(float(asked.sum()), 1.0))
+
+    def pairs_held(self) -> Values:
+        """Of terms side by side in the query, by the idf of the commoner of the two. 0 to 1.
+
+        0 for all where fewer than two are asked for; a name between two terms parts them.
+        """
+        idf = self._evidence.words.idf
+        weights = np.minimum(idf[:-1], idf[1:])
+        both = self._held[:, :-1] & self._held[:, 1:]
+        return np.asarray(both @ weights / max(float(weights.sum()), 1e-9))
 
     def bm25_before(self) -> Values:
         return self._bm25_beside(-1)
@@ -106,10 +123,13 @@ class Signals:
         return self._similarity
 
     def similarity_first(self) -> Values:
-        return self._estimated("first")
+        return self._scaled(self._evidence.first_cosine).clip(-1.0, 2.0)
 
     def similarity_mean(self) -> Values:
-        return self._estimated("mean")
+        evidence = self._evidence
+        if evidence.meaning is None or evidence.nearness is None:
+            return evidence.nothing
+        return evidence.meaning.scaled(evidence.nearness.mean).clip(-1.0, 2.0)
 
     def similarity_before(self) -> Values:
         return self._similarity_beside(-1)
@@ -164,6 +184,18 @@ class Signals:
         sizes = units.end_offsets - units.start_offsets
         return np.asarray(np.minimum(sizes, _LONG_CHARS) / _LONG_CHARS)
 
+    def length_by_words(self) -> Values:
+        """Many words ask for much, which long things say; few ask for a fact. −1.6 to 2.6."""
+        return self.length() * self._broadness
+
+    def asks_by_words(self) -> Values:
+        """Whoever asks for a fact wants no question back. −1.6 to 2.6."""
+        return self.asks() * self._broadness
+
+    def passages_by_words(self) -> Values:
+        """As length_by_words has it, of what is longer than a passage. −3.4 to 5.3."""
+        return self.passages() * self._broadness
+
     def passages(self) -> Values:
         nearness = self._evidence.nearness
         if nearness is None:
@@ -183,6 +215,11 @@ class Signals:
         return self._where_said(np.exp(-self._earlier / 15.0))
 
     @cached_property
+    def _broadness(self) -> float:
+        """How many terms the query has, against a usual one: below 0 for fewer, at most 2.6."""
+        return float(np.log(max(len(self._evidence.question.terms), 1) / _USUAL_TERMS))
+
+    @cached_property
     def _earlier(self) -> Values:
         return earlier_as_near(self._evidence, self.similarity())
 
@@ -197,12 +234,7 @@ class Signals:
 
     @cached_property
     def _similarity(self) -> Values:
-        evidence = self._evidence
-        if evidence.meaning is None:
-            return evidence.nothing
-        cosines = evidence.cosine
-        top = max(np.fmax.reduce(cosines, initial=-1.0), evidence.meaning.typical + 1e-3)
-        return known((cosines - evidence.meaning.typical) / (top - evidence.meaning.typical))
+        return self._scaled(self._evidence.cosine)
 
     @cached_property
     def _window(self) -> tuple[Values, Values]:
@@ -211,6 +243,15 @@ class Signals:
     @cached_property
     def _session(self) -> tuple[Values, Values]:
         return self._evidence.talk.whole_sessions()
+
+    def _scaled(self, cosines: Values) -> Values:
+        """Cosines such that what says nothing is 0 and the nearest that is ranked is 1."""
+        evidence = self._evidence
+        if evidence.meaning is None:
+            return evidence.nothing
+        typical = evidence.meaning.typical
+        top = max(np.fmax.reduce(evidence.cosine, initial=-1.0), typical + 1e-3)
+        return known((cosines - typical) / (top - typical))
 
     def _bm25_beside(self, steps: int) -> Values:
         evidence = self._evidence
@@ -227,12 +268,6 @@ class Signals:
         at, there = positions(evidence.things, evidence.talk.beside[REACH + steps])
         near[there] = self.similarity()[at]
         return np.maximum(near, 0.0)
-
-    def _estimated(self, which: str) -> Values:
-        evidence = self._evidence
-        if evidence.meaning is None or evidence.nearness is None:
-            return evidence.nothing
-        return evidence.meaning.scaled(getattr(evidence.nearness, which)).clip(-1.0, 2.0)
 
     def _alone_if_nowhere(self, of_session: Values, own: Values) -> Values:
         """What stands in no session (a memory that was added) is one by itself."""
