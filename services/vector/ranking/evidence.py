@@ -128,7 +128,7 @@ def evidence_of(
 
 def begin_elsewhere(things: Places, best: Places) -> Places:
     """The first passages of the messages whose best unit is another one, in order."""
-    return things[(kind_of(things) == MESSAGE) & (things != best)]
+    return np.asarray(things[(kind_of(things) == MESSAGE) & (things != best)])
 
 
 def _first_cosine(things: Places, described: Described) -> Values:
