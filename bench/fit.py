@@ -21,6 +21,8 @@ HITS = 200
 that it ranks."""
 
 _OF_EXTRACTION = "memory"
+# What it says depends on the weights of all others: its own stays as it is.
+_OF_ALL_OTHERS = "leaders"
 
 _EQUAL = "equal"
 _COLUMNS = [*(f"R@{k}" for k in KS), "MRR"]
@@ -68,7 +70,7 @@ async def run(options: Fit) -> Path:
     with home_of(None) as home:
         async with running(home, {"MNEMA_EXTRACTION__DELAY_SECONDS": "0.1"}) as system:
             default = await profiles.stored(system, "default")
-            signals = sorted(default.signals)
+            signals = sorted(default.signals.keys() - {_OF_ALL_OTHERS})
             # Every signal must count, or what it says is not answered; how much is no matter.
             await profiles.store(system, profiles.profile(_EQUAL, dict.fromkeys(signals, (1, 1))))
             with report.progress() as bar:
@@ -191,9 +193,11 @@ def _write(
 ) -> Path:
     """Writes build/bench/profile.toml: the fitted weights, all else as in the default profile."""
     pairs = zip(fitted["short"].weights.tolist(), fitted["long"].weights.tolist(), strict=True)
-    made = profiles.profile(
-        "fitted", dict(zip(signals, pairs, strict=True)), default.factors, default.description
-    )
+    weights = dict(zip(signals, pairs, strict=True))
+    if _OF_ALL_OTHERS in default.signals:
+        kept = default.signals[_OF_ALL_OTHERS]
+        weights[_OF_ALL_OTHERS] = (kept.short, kept.long)
+    made = profiles.profile("fitted", weights, default.factors, default.description)
     asked = " and ".join(
         f"{len(each.examples) // 2} questions of {len(each.conversations)} {anchor} conversations"
         for anchor, each in fitted.items()

@@ -10,6 +10,7 @@ from services.storage.codes import codes_of, scan, sign_bits
 from services.storage.places import message_place
 from services.storage.search import Described, Gathered, Postings
 from services.text.traits import ASKS, BY_ASSISTANT, NAMES_TIME, TELLS
+from services.vector.ranking import signals
 from services.vector.ranking.context import Talk
 from services.vector.ranking.evidence import Evidence, evidence_of
 from services.vector.ranking.meaning import Meaning
@@ -236,4 +237,35 @@ def test_weights_blend_between_short_and_long() -> None:
 def test_the_default_profile_weighs_signals_that_there_are() -> None:
     assert set(BUILT_IN["default"].signals) <= set(SIGNALS)
     assert all(callable(getattr(Signals, name)) for name in SIGNALS)
+
+
+def test_leaders_are_the_ten_that_come_first_by_all_else() -> None:
+    given = evidence()
+    profile = Profile("p", signals={"bm25": Weight(1.0, 1.0), "leaders": Weight(0.5, 0.5)})
+    ranking = rank(given, profile, 4.0)
+    vectors = given.units.vectors / np.linalg.norm(given.units.vectors, axis=1, keepdims=True)
+    # There are but six things: all of them lead.
+    middle = vectors.mean(axis=0)
+    expected = vectors @ (middle / np.linalg.norm(middle))
+    shares = [ranking.shares(index)[-1] for index in range(len(PLACES))]
+    assert {share.name for share in shares} == {"leaders"}
+    assert [share.value for share in shares] == pytest.approx(expected.tolist(), abs=1e-6)
+    for index in range(len(PLACES)):
+        total = sum(share.share for share in ranking.shares(index))
+        assert ranking.totals[index] == pytest.approx(total)
+
+
+def test_leaders_are_chosen_by_the_other_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "_LEADERS", 1)
+    given = evidence()
+    vectors = given.units.vectors / np.linalg.norm(given.units.vectors, axis=1, keepdims=True)
+    for leader in range(len(PLACES)):
+        totals = np.zeros(len(PLACES))
+        totals[leader] = 5.0
+        said = Signals(given).leaders(totals)
+        assert said == pytest.approx(vectors @ vectors[leader], abs=1e-6)
+        assert said[leader] == pytest.approx(1)
+
+
+def test_the_neuromem_profile_fuses_ranks() -> None:
     assert BUILT_IN["neuromem"].fusion == "reciprocal_ranks"

@@ -14,7 +14,7 @@ from services.storage.search import Described, Filter, Gathered
 from services.vector.ranking.evidence import Evidence, begin_elsewhere, evidence_of
 from services.vector.ranking.meaning import Meaning, Values
 from services.vector.ranking.pool import brought_up, choose
-from services.vector.ranking.profile import Profile, Weight
+from services.vector.ranking.profile import LEADERS, Profile, Weight
 from services.vector.ranking.question import Question
 from services.vector.ranking.signals import Signals
 from services.vector.ranking.words import Words
@@ -151,7 +151,13 @@ def _of_memories(
 def rank(evidence: Evidence, profile: Profile, mean_length: float) -> Ranking:
     """The things in order, by the signals that have a weight in such a collection."""
     weights = _weights(profile, mean_length)
-    values = Signals(evidence).table(weights)
+    leading = weights.pop(LEADERS, 0.0)
+    signals = Signals(evidence)
+    values = signals.table(weights)
     totals = np.array(list(weights.values())) @ values
+    if leading:
+        weights[LEADERS] = leading
+        values = np.vstack([values, signals.leaders(totals)])
+        totals = totals + leading * values[-1]
     order = np.lexsort((evidence.things, -totals))
     return Ranking(evidence, order.tolist(), totals, weights, values)

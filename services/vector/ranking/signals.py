@@ -21,7 +21,7 @@ from services.vector.ranking.meaning import Values, known
 from services.vector.ranking.naming import name_terms
 from services.vector.ranking.novelty import earlier_as_near, feedback_similarity, likest_earlier
 from services.vector.ranking.pool import share
-from services.vector.ranking.profile import SIGNALS
+from services.vector.ranking.profile import LEADERS, SIGNALS
 
 # A share of the best says who leads, points by how much: many rare words that meet weigh more
 # than a single common one that leads a field of nothing.
@@ -30,8 +30,9 @@ _LONG_CHARS = 300
 # As many terms as a question has in the middle.
 _USUAL_TERMS = 5
 _MANY_PASSAGES = 8
-# Pseudo-relevance feedback takes so many of the best for relevant.
+# Pseudo-relevance feedback takes so many of the best for relevant; when all is said, so many.
 _FEEDBACK = 3
+_LEADERS = 10
 
 
 class Signals:
@@ -51,6 +52,12 @@ class Signals:
             row[:] = _FUNCTIONS[name](self)
         values[np.isnan(values)] = 0.0
         return values
+
+    def leaders(self, totals: Values) -> Values:
+        """What LEADERS says of each thing, `totals` being the sums of all other shares."""
+        if self._evidence.meaning is None:
+            return self._evidence.nothing
+        return feedback_similarity(self._evidence, (-totals).argsort(kind="stable")[:_LEADERS])
 
     def bm25(self) -> Values:
         return self._bm25
@@ -283,5 +290,5 @@ class Signals:
 
 
 _FUNCTIONS: Mapping[str, Callable[[Signals], Values]] = {
-    name: getattr(Signals, name) for name in SIGNALS
+    name: getattr(Signals, name) for name in SIGNALS if name != LEADERS
 }
