@@ -239,7 +239,7 @@ def test_the_default_profile_weighs_signals_that_there_are() -> None:
     assert all(callable(getattr(Signals, name)) for name in SIGNALS)
 
 
-def test_leaders_are_the_ten_that_come_first_by_all_else() -> None:
+def test_leaders_are_the_eight_that_come_first_by_all_else() -> None:
     given = evidence()
     profile = Profile("p", signals={"bm25": Weight(1.0, 1.0), "leaders": Weight(0.5, 0.5)})
     ranking = rank(given, profile, 4.0)

@@ -32,7 +32,7 @@ _USUAL_TERMS = 5
 _MANY_PASSAGES = 8
 # Pseudo-relevance feedback takes so many of the best for relevant; when all is said, so many.
 _FEEDBACK = 3
-_LEADERS = 10
+_LEADERS = 8
 
 
 class Signals:
