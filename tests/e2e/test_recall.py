@@ -41,7 +41,7 @@ def nora(nm: Mnema, user_id: str) -> str:
     return user_id
 
 
-def recomputed(result: Mapping[str, Any], profile: Mapping[str, Any], found: RecallResult) -> float:
+def recomputed(result: Mapping[str, Any], profile: Mapping[str, Any], found: RecallResult) -> Any:
     """The score of a merged result, from nothing but what the answer says of its parts."""
     if result["source"] == "graph":
         fact = result["fact_factors"]
@@ -49,10 +49,11 @@ def recomputed(result: Mapping[str, Any], profile: Mapping[str, Any], found: Rec
     factors, inputs = result["factors"], result["factors"]["inputs"]
     if profile["fusion"] == "reciprocal_ranks":
         ranks = [factors[leg] for leg in ("vector_rank", "bm25_rank") if factors[leg]]
-        score = sum(1 / (1 + rank) for rank in ranks)
+        score = math.fsum(1 / (1 + rank) for rank in ranks)
         assert factors["rrf"] == pytest.approx(score)
     else:
-        score = max(0.0, sum(each["value"] * each["weight"] for each in factors["signals"]))
+        shares = [each["value"] * each["weight"] for each in factors["signals"]]
+        score = max(0.0, math.fsum(shares))
     importance = inputs["importance"]
     worked_out = {
         "recency": math.exp(-inputs["age"] / (inputs["decay_rate"] * (1 + inputs["arousal"] / 2))),
@@ -86,7 +87,7 @@ def test_every_merged_score_can_be_worked_out_again(nm: Mnema, nora: str, name: 
     )
     applied = found["profile"]
     assert applied is not None
-    profile = {
+    profile: dict[str, Any] = {
         "fusion": applied.fusion,
         "factors": {factor: getattr(applied.factors, factor) for factor in FACTORS},
     }
@@ -107,7 +108,7 @@ def test_every_merged_score_can_be_worked_out_again(nm: Mnema, nora: str, name: 
     assert {1.0, 1.5} <= boosts  # both ends of the fact that answers, and none
     # Nobody who did not ask is told, or has to wait for it.
     silent = nm.recall(nora, ASKED)
-    assert all(not (each["factors"] or {}).get("inputs") for each in silent["merged"])
+    assert all(each["factors"]["inputs"] is None for each in silent["vector_results"])
     assert all(each["fact_factors"] is None for each in silent["merged"])
     assert silent["context"] is None
 
@@ -142,7 +143,7 @@ def test_times_filter_messages_and_facts_as_well(nm: Mnema, nora: str) -> None:
     nm.graph.add_triples(nora, [late])
     nm.ingest(nora, "user", "I visited Tromsø with Nora's dog.", "t", speaker="Nora", said_at=JULY)
 
-    def found(**times: datetime) -> tuple[set[str], set[str]]:
+    def found(**times: Any) -> tuple[set[str], set[str]]:
         result = nm.recall(
             nora, "What did Nora do in Bergen and Tromsø?", include_conversations=True, **times
         )
