@@ -15,6 +15,7 @@ from mnema.v1.graph_service_pb2_grpc import GraphServiceStub
 from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
 from services.contract.convert_message import datetime_of
 from services.contract.user import User
+from services.recall.fact_times import asks_for_times
 from services.recall.profile import read_profile
 from services.runtime.channels import call_timeout
 from services.runtime.config import RecallSettings
@@ -118,6 +119,7 @@ class Arms:
             user_id=request.user_id,
             query=request.query,
             query_embedding=request.query_embedding,
+            query_embedding_model=request.query_embedding_model,
             limit=limit,
             kinds=kinds,
             memory_types=request.memory_types,
@@ -133,9 +135,9 @@ class Arms:
         return await self._vector.Search(search, timeout=timeout)
 
     async def _find_facts(self, request: pb.RecallRequest) -> graph_pb.FindFactsResponse:
-        find = graph_pb.FindFactsRequest(
-            user_id=request.user_id, query=request.query, limit=request.limit or DEFAULT_LIMIT
-        )
+        # What the times leave out is left out here: the graph is asked for all that it may say.
+        limit = MOST_HITS if asks_for_times(request) else request.limit or DEFAULT_LIMIT
+        find = graph_pb.FindFactsRequest(user_id=request.user_id, query=request.query, limit=limit)
         if request.HasField("as_of"):
             find.as_of.CopyFrom(request.as_of)
         timeout = call_timeout(self._settings.graph_timeout_seconds)

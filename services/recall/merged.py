@@ -19,10 +19,10 @@ class Merged:
     what: Scored | Told
     memory_ids: list[str] = field(default_factory=list)
 
-    def add_to(self, response: pb.RecallResponse) -> None:
+    def add_to(self, response: pb.RecallResponse, *, explain: bool = False) -> None:
         """As the contract shows it, at the end of the list."""
         if isinstance(self.what, Told):
-            self._add_fact(response, self.what)
+            self._add_fact(response, self.what, explain)
         elif self.source == pb.RESULT_SOURCE_VECTOR:
             self._add_memory(response, self.what)
         else:
@@ -57,7 +57,7 @@ class Merged:
             passage=scored.passage,
         )
 
-    def _add_fact(self, response: pb.RecallResponse, told: Told) -> None:
+    def _add_fact(self, response: pb.RecallResponse, told: Told, explain: bool) -> None:
         edge = told.message.edge
         response.merged.add(
             content=told.sentence,
@@ -67,6 +67,7 @@ class Merged:
             source_message_ids=self.source_message_ids,
             event_at=edge.valid_from if edge.HasField("valid_from") else None,
             memory_ids=self.memory_ids,
+            fact_factors=told.factors if explain else None,
         )
 
 

@@ -1,14 +1,17 @@
 """From what the arms found to the answer: scored, explained, merged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from mnema.v1 import graph_service_pb2 as graph_pb
 from mnema.v1 import recall_service_pb2 as pb
 from services.contract.json_values import struct_of
 from services.recall import scoring
 from services.recall.arms import DEFAULT_LIMIT, Found
+from services.recall.fact_times import asks_for_times, of_the_times
 from services.recall.joining import joined
 from services.recall.merged import Merged, merged_fact, merged_memory, merged_message
+from services.recall.prompting import add_context, budget_of
 from services.recall.scored import Scored, Scorer, strengths_of
 from services.recall.told import Told, told
 from services.text.terms import query_terms
@@ -21,11 +24,11 @@ def answer(request: pb.RecallRequest, found: Found, now: datetime) -> pb.RecallR
     if request.HasField("decay_rate"):
         decay = request.decay_rate.ToTimedelta()
     terms = frozenset(query_terms(request.query)) if found.facts else frozenset()
-    facts = told(found.facts, terms, limit)
+    facts = told(_facts(request, found), terms, limit)
     boost = scoring.GraphBoost(
         [each.fact for each in facts], terms, [each.coverage for each in facts]
     )
-    scorer = Scorer(now, decay, boost, strengths_of(found))
+    scorer = Scorer(now, decay, boost, strengths_of(found), explain=request.explain)
     memories, messages = scorer.memories(found.hits), scorer.messages(found.hits)
     response = pb.RecallResponse(
         graph_results=[each.message for each in facts],
@@ -38,7 +41,9 @@ def answer(request: pb.RecallRequest, found: Found, now: datetime) -> pb.RecallR
     _add_memories(response, memories[:limit])
     _add_messages(response, messages[:limit])
     for each in _merged(memories, messages, facts)[:limit]:
-        each.add_to(response)
+        each.add_to(response, explain=request.explain)
+    if budget := budget_of(request):
+        add_context(response, found.profile, budget)
     return response
 
 
@@ -52,6 +57,10 @@ def moment(request: pb.RecallRequest) -> datetime:
 def recalled(scored: Iterable[pb.ScoredMemory]) -> Iterable[str]:
     """The ids of the memories in an answer."""
     return (each.memory.memory_id for each in scored)
+
+
+def _facts(request: pb.RecallRequest, found: Found) -> Sequence[graph_pb.GraphFact]:
+    return of_the_times(found.facts, request) if asks_for_times(request) else found.facts
 
 
 def _add_memories(response: pb.RecallResponse, scored: Iterable[Scored]) -> None:

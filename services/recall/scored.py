@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mnema.v1 import recall_service_pb2 as pb
@@ -23,6 +24,7 @@ class Scored:
     hit: vector_pb.SearchHit
     score: float
     factors: scoring.Factors
+    inputs: pb.FactorInputs | None = None
 
     def shown(self) -> pb.ScoreFactors:
         """What the score is made of, as the contract shows it."""
@@ -31,6 +33,7 @@ class Scored:
             recency=self.factors.recency,
             importance=self.factors.importance,
             graph_boost=self.factors.graph_boost,
+            inputs=self.inputs,
         )
 
     @property
@@ -40,7 +43,10 @@ class Scored:
 
 
 class Scorer:
-    """Scores hits: ages are counted to `now`, and fade with `decay`."""
+    """Scores hits: ages are counted to `now`, and fade with `decay`.
+
+    With `explain` each tells what its factors were worked out from.
+    """
 
     def __init__(
         self,
@@ -48,11 +54,14 @@ class Scorer:
         decay: timedelta,
         boost: scoring.GraphBoost,
         strengths: scoring.Strengths,
+        *,
+        explain: bool = False,
     ) -> None:
         self._now = _microseconds(now - _EPOCH)
         self._decay = decay
         self._boost = boost
         self._strengths = strengths
+        self._explain = explain
 
     def memories(self, hits: Iterable[vector_pb.SearchHit]) -> list[Scored]:
         """The memories among the hits, the best first."""
@@ -83,13 +92,29 @@ class Scorer:
         importance: int | None,
         content: str,
     ) -> Scored:
+        age = timedelta(0, 0, self._now - told)
         factors = scoring.Factors(
             relevance=hit.relevance.score,
-            recency=scoring.recency(timedelta(0, 0, self._now - told), self._decay, arousal),
+            recency=scoring.recency(age, self._decay, arousal),
             importance=scoring.importance_factor(importance),
             graph_boost=self._boost(content),
         )
-        return Scored(thing_id, hit, factors.score(self._strengths), factors)
+        inputs = None
+        if self._explain:
+            inputs = pb.FactorInputs(
+                age=_duration(max(age, timedelta(0))),
+                decay_rate=_duration(self._decay),
+                arousal=arousal,
+                importance=importance,
+                graph_coverage=self._boost.coverage(content),
+            )
+        return Scored(thing_id, hit, factors.score(self._strengths), factors, inputs)
+
+
+def _duration(span: timedelta) -> Duration:
+    duration = Duration()
+    duration.FromTimedelta(span)
+    return duration
 
 
 def strengths_of(found: Found) -> scoring.Strengths:

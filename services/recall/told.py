@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mnema.v1 import graph_service_pb2 as graph_pb
+from mnema.v1 import recall_service_pb2 as pb
 from services.recall import scoring
 
 CERTAIN = 1.0
@@ -22,6 +23,13 @@ class Told:
     def sentence(self) -> str:
         """The fact in a line."""
         return f"{self.fact.subject} -> {self.fact.relation} -> {self.fact.object}"
+
+    @property
+    def factors(self) -> pb.FactFactors:
+        """What the score is made of."""
+        return pb.FactFactors(
+            confidence=self.fact.confidence, coverage=self.coverage, weight=scoring.FACT_WEIGHT
+        )
 
 
 def told(facts: Sequence[graph_pb.GraphFact], terms: frozenset[str], limit: int) -> list[Told]:

@@ -145,6 +145,7 @@ BY_NAME: Mapping[str, Rule] = {
     "max_depth": Number(0, 10),
     "max_retries": Number(0, 10),
     "batch_size": Number(0, 200),
+    "max_context_tokens": Number(0, 131_072),  # 1 to 63 are refused by recall
     "decay_rate": Span(1, 100 * _YEAR_SECONDS),  # divided by
     "importance": Number(1, 10),
     "confidence": _SHARE,

@@ -118,7 +118,7 @@ class MemoryFilter:
     """Which memories to list: all of it must hold, each interval is half-open, None is open.
 
     `created_*` is when the first revision was stored. With `as_of`, the memories that stood
-    at that moment.
+    at that moment. `tags` must all be there; `text` is part of the content, in capitals or not.
     """
 
     memory_types: tuple[str, ...] = ()
@@ -127,6 +127,9 @@ class MemoryFilter:
     event_after: datetime | None = None
     event_before: datetime | None = None
     as_of: datetime | None = None
+    tags: tuple[str, ...] = ()
+    category: str = ""
+    text: str = ""
 
 
 _STORED_OTHERWISE = {"emotion": "emotion_valence, emotion_arousal, emotion_label"}
@@ -346,6 +349,9 @@ async def list_memories(
         chosen.created_before,
         chosen.event_after,
         chosen.event_before,
+        list(chosen.tags),
+        chosen.category,
+        chosen.text,
         *(after or (None, None)),
         limit,
     )

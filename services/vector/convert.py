@@ -22,7 +22,7 @@ from mnema.v1.vector_service_pb2 import (
 from services.contract.convert_memory import memory_of, memory_type_names
 from services.contract.convert_message import datetime_of, message_of
 from services.providers.embeddings.base import Vector
-from services.runtime.errors import FailedPrecondition, invalid
+from services.runtime.errors import invalid
 from services.storage.documents import ChunkRow
 from services.storage.memories import MemoryFilter, MemoryRow
 from services.storage.messages import MessageRow
@@ -87,24 +87,28 @@ def memory_filter_of(request: ListMemoriesRequest) -> MemoryFilter:
         event_after=_time(request, "event_after"),
         event_before=_time(request, "event_before"),
         as_of=_time(request, "as_of"),
+        tags=tuple(request.tags),
+        category=request.category,
+        text=request.text,
     )
 
 
-def given_embedding(request: SearchRequest, dims: int) -> Vector | None:
+def given_embedding(request: SearchRequest, dims: int, model: str) -> Vector | None:
     """The caller's own embedding of the query, brought to unit length; None if none is given.
 
-    FailedPrecondition (DIMENSION_MISMATCH) if it is not of `dims` values, InvalidArgument if
-    it is all zero.
+    InvalidArgument if it is not of `dims` values (DIMENSION_MISMATCH), is all zero, or is said
+    to be of another model than `model`.
     """
+    if request.query_embedding_model not in ("", model):
+        raise invalid("query_embedding_model", f"is not the server's, {model!r}")
     if not request.query_embedding:
         return None
     values = np.array(request.query_embedding, dtype=np.float64)
     if len(values) != dims:
-        raise FailedPrecondition(
-            f"the query's embedding has {len(values)} values, the server's have {dims}",
-            reason="DIMENSION_MISMATCH",
-            metadata={"given": str(len(values)), "expected": str(dims)},
-        )
+        wrong = f"has {len(values)} values, the server's have {dims}"
+        error = invalid("query_embedding", wrong, "DIMENSION_MISMATCH")
+        error.metadata.update(given=str(len(values)), expected=str(dims))
+        raise error
     length = np.linalg.norm(values)
     if length == 0:
         raise invalid("query_embedding", "must not be all zero", "FIELD_OUT_OF_RANGE")

@@ -130,7 +130,7 @@ class VectorServicer(ProfileServicer):
 
     def _embedder(self, request: SearchRequest) -> Callable[[str], Awaitable[Attempt]]:
         """How words are embedded for a query; an embedding that the caller gave stands for all."""
-        given = given_embedding(request, self._space.dims)
+        given = given_embedding(request, self._space.dims, self._provider.model)
         if given is None:
             return partial(try_embed, self._provider)
 

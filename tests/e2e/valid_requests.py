@@ -95,6 +95,8 @@ def _memories(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
             "include_conversations": True,
             "decay_rate": "86400s",
             "limit": 10,
+            "explain": True,
+            "max_context_tokens": 500,
         },
         "VectorService.Embed": {"texts": ["one text", "another text"]},
         "VectorService.Search": {

@@ -46,6 +46,7 @@ BEYOND: Mapping[str, tuple[float, ...]] = {
     "page_size": (-1,),
     "limit": (-1, 201),
     "batch_size": (-1, 201),
+    "max_context_tokens": (-1, 63, 131_073),
     "max_depth": (-1, 11),
     "max_retries": (-1, 11),
     "importance": (0, 11),

@@ -117,6 +117,50 @@ async def test_recall(side: Side, script: Script) -> None:
     assert result["degraded_arms"] == [{"arm": "embedding", "reason": "down"}]
 
 
+async def test_recall_explained_and_written_down(side: Side, script: Script) -> None:
+    response = _recalled()
+    inputs = recall_service_pb2.FactorInputs(arousal=0.4, importance=8, graph_coverage=0.5)
+    inputs.age.FromSeconds(90)
+    inputs.decay_rate.FromSeconds(3600)
+    response.merged[0].factors.inputs.CopyFrom(inputs)
+    response.merged[1].fact_factors.CopyFrom(
+        recall_service_pb2.FactFactors(confidence=0.9, coverage=1, weight=0.5)
+    )
+    response.context.CopyFrom(
+        recall_service_pb2.PromptContext(
+            text="data", tokens=2, result_ids=["m1"], profile_keys=["languages"], results_left_out=1
+        )
+    )
+    script.on("Recall", response)
+    result = await side.run(side.nm.recall, "alice", "work", explain=True, max_context_tokens=99)
+    best, fact = result["merged"]
+    assert best["factors"]["inputs"] == {
+        "age": 90.0,
+        "decay_rate": 3600.0,
+        "arousal": 0.4,
+        "importance": 8,
+        "graph_coverage": 0.5,
+    }
+    assert result["vector_results"][0]["factors"]["inputs"] is None
+    assert best["fact_factors"] is None
+    assert fact["fact_factors"] == {"confidence": 0.9, "coverage": 1.0, "weight": 0.5}
+    assert result["context"] == {
+        "text": "data",
+        "tokens": 2,
+        "ids": ["m1"],
+        "profile_keys": ["languages"],
+        "left_out": 1,
+    }
+
+
+async def test_embeddings_name_their_model(side: Side, script: Script) -> None:
+    made = [vector_service_pb2.Embedding(values=[0.5, 0.25])]
+    script.on("Embed", vector_service_pb2.EmbedResponse(embeddings=made, model="mini", dimension=2))
+    embeddings = await side.run(side.nm.embed, ["work"])
+    assert embeddings == [[0.5, 0.25]]
+    assert embeddings.model == "mini"
+
+
 async def test_recall_sends_every_filter(side: Side, script: Script) -> None:
     script.on("Recall", recall_service_pb2.RecallResponse())
     await side.run(
@@ -133,6 +177,8 @@ async def test_recall_sends_every_filter(side: Side, script: Script) -> None:
         NOON + timedelta(3),
         NOON + timedelta(4),
         query_embedding=[1.0, 0.0],
+        query_embedding_model="mini",
+        max_context_tokens=500,
     )
     sent = MessageToDict(script.of("Recall")[0].request)
     assert sent == {
@@ -148,6 +194,8 @@ async def test_recall_sends_every_filter(side: Side, script: Script) -> None:
         "eventBefore": "2026-05-06T12:00:00Z",
         "asOf": "2026-05-07T12:00:00Z",
         "queryEmbedding": [1.0, 0.0],
+        "queryEmbeddingModel": "mini",
+        "maxContextTokens": 500,
     }
     await side.run(side.nm.recall, "alice", "work", memory_type="episodic")
     assert list(script.of("Recall")[1].request.memory_types) == [types_pb2.MEMORY_TYPE_EPISODIC]
@@ -300,7 +348,10 @@ async def test_memories(side: Side, script: Script) -> None:
     script.on("ListMemories", memory_service_pb2.ListMemoriesResponse(memories=[WORKS]))
     await side.run(side.nm.get_memories_by_time_range, "alice", NOON, NOON + timedelta(1))
     await side.run(side.nm.get_recent_memories, "alice", days=7, memory_types=["fact"])
-    by_range, recent = script.of("ListMemories")
+    await side.run(side.nm.memories.list, "alice", tags="tea", category="hobby", text="green")
+    by_range, recent, chosen = script.of("ListMemories")
+    sent = chosen.request
+    assert (list(sent.tags), sent.category, sent.text) == (["tea"], "hobby", "green")
     assert by_range.request.created_before.ToDatetime(UTC) == NOON + timedelta(1)
     age = datetime.now(UTC) - recent.request.created_after.ToDatetime(UTC)
     assert abs(age - timedelta(days=7)) < timedelta(minutes=1)

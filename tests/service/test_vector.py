@@ -115,10 +115,17 @@ async def test_a_given_embedding_is_used(test_database: TestDatabase) -> None:
         assert answer.hits[0].memory.content == FACTS[2]
         assert answer.hits[0].relevance.vector_similarity == pytest.approx(1, abs=2e-3)
         wrong = await refused(world.search("tea", query_embedding=[1.0, 2.0]))
+        other = await refused(world.search("tea", query_embedding_model="another"))
+        model = embedded.model
+        same = await world.search("tea", query_embedding=values, query_embedding_model=model)
         zero = await refused(world.search("tea", query_embedding=[0.0] * TEST_SPACE.dims))
     code, reason, metadata = wrong
-    assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "DIMENSION_MISMATCH")
-    assert metadata == {"given": "2", "expected": str(TEST_SPACE.dims)}
+    assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "DIMENSION_MISMATCH")
+    expected = {"given": "2", "expected": str(TEST_SPACE.dims), "field": "query_embedding"}
+    assert metadata == expected
+    assert other[:2] == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert other[2]["field"] == "query_embedding_model"
+    assert same.hits[0].memory.content == FACTS[2]
     assert zero[:2] == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_OUT_OF_RANGE")
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -189,6 +190,29 @@ async def test_list_intervals_are_half_open(world: World) -> None:
     assert len(await listed(MemoryFilter(created_after=stored))) == 4
     assert await listed(MemoryFilter(created_before=stored)) == set()
     assert len(await listed(MemoryFilter(created_before=stored + timedelta(microseconds=1)))) == 4
+
+
+async def test_lists_are_filtered_by_tags_category_and_text(world: World) -> None:
+    await world.remember(
+        NewMemory("fact", "Likes 50% cacao", tags=("food", "sweet"), category="hobby"),
+        NewMemory("fact", "likes TEA", tags=("food",), category="hobby"),
+        NewMemory("fact", "Works at ÖBB", category="work"),
+    )
+
+    async def listed(**chosen: Any) -> list[str]:
+        async with world.owner.transaction() as connection:
+            rows = await list_memories(connection, world.owner.owner_id, MemoryFilter(**chosen), 10)
+        return [row.content for row in rows]
+
+    assert await listed(tags=("food",)) == ["likes TEA", "Likes 50% cacao"]
+    assert await listed(tags=("sweet", "food")) == ["Likes 50% cacao"]
+    assert await listed(tags=("Food",)) == []
+    assert await listed(category="work") == ["Works at ÖBB"]
+    assert await listed(text="LIKES") == ["likes TEA", "Likes 50% cacao"]
+    assert await listed(text="50%") == ["Likes 50% cacao"]
+    assert await listed(text="öbb") == ["Works at ÖBB"]
+    assert await listed(text="5_% c") == []  # no pattern
+    assert await listed(text="likes", category="hobby", tags=("sweet",)) == ["Likes 50% cacao"]
 
 
 async def test_the_embedding_job_finds_what_waits(world: World) -> None:

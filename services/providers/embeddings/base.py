@@ -61,7 +61,8 @@ class UserEmbedding(Protocol):
         """The vector of one text."""
 
     async def embed_batch(self, texts: list[str]) -> Sequence[Numbers] | NDArray[np.floating[Any]]:
-        """The vectors of the texts, in their order."""
+        """The vectors of the texts, in their order. Of a subclass without its own: one by one."""
+        return [await self.embed(text) for text in texts]
 
 
 def unit_vectors(answer: object, *, count: int, dims: int, model: str) -> Vectors:

@@ -77,8 +77,9 @@ WHERE owner_id = $1 AND item_id = ANY ($2::uuid[])
 
 -- name: list_memories
 -- $1 owner_id, $2 as_of (null: now), $3 memory_types (null: all), $4 created_after, $5 created_before, $6 event_after,
--- $7 event_before (null: open), $8 and $9 the last row of the page before (null: first page), $10 how many at most.
--- Key: ix_memories_owner_created. The newest first.
+-- $7 event_before (null: open), $8 tags, all of which must be there, $9 category and $10 a part of the content (empty: all),
+-- $11 and $12 the last row of the page before (null: first page), $13 how many at most.
+-- Key: ix_memories_owner_created. The newest first. What is rare is looked for through all of the user's memories.
 SELECT {columns} FROM memories
 WHERE owner_id = $1
   AND CASE WHEN $2::timestamptz IS NULL THEN retracted_at IS NULL
@@ -88,9 +89,12 @@ WHERE owner_id = $1
   AND ($5::timestamptz IS NULL OR first_recorded_at < $5)
   AND ($6::timestamptz IS NULL OR event_at >= $6)
   AND ($7::timestamptz IS NULL OR event_at < $7)
-  AND ($8::timestamptz IS NULL OR (first_recorded_at, memory_id) < ($8, $9::uuid))
+  AND tags @> $8::text[]
+  AND ($9::text = '' OR category = $9)
+  AND ($10::text = '' OR position(lower($10) IN lower(content)) > 0)
+  AND ($11::timestamptz IS NULL OR (first_recorded_at, memory_id) < ($11, $12::uuid))
 ORDER BY first_recorded_at DESC, memory_id DESC
-LIMIT $10
+LIMIT $13
 
 -- name: list_revisions
 -- $1 owner_id, $2 memory_id, $3 and $4 the last row of the page before (null: first page), $5 how many at most.

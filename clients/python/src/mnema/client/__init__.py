@@ -56,7 +56,14 @@ from mnema.client.models import (
     User,
 )
 from mnema.client.ranking import FactorStrengths, RankingProfile, SignalWeight
-from mnema.client.results import DigestResult, EmotionProfile, RecallResult, SearchResults
+from mnema.client.results import (
+    DigestResult,
+    Embeddings,
+    EmotionProfile,
+    PromptContext,
+    RecallResult,
+    SearchResults,
+)
 
 __all__ = [
     "AlreadyExists",
@@ -70,6 +77,7 @@ __all__ = [
     "Document",
     "Edge",
     "EdgeType",
+    "Embeddings",
     "Emotion",
     "EmotionProfile",
     "Extraction",
@@ -92,6 +100,7 @@ __all__ = [
     "NotFound",
     "Path",
     "PermissionDenied",
+    "PromptContext",
     "RankingProfile",
     "RecallResult",
     "ResourceExhausted",

@@ -50,6 +50,30 @@ class Relevance(TypedDict):
     """On the reranking model's own scale. None: it was not asked."""
 
 
+class FactorInputs(TypedDict):
+    """What recency, importance and graph_boost were worked out from."""
+
+    age: float
+    """Seconds since it was stored or last refreshed."""
+    decay_rate: float
+    """Seconds."""
+    arousal: float
+    """0 to 1."""
+    importance: int | None
+    """1 to 10."""
+    graph_coverage: float
+    """graph_boost is min(1 + graph_coverage, 2)."""
+
+
+class FactFactors(TypedDict):
+    """What the score of a graph fact is made of: confidence × coverage × weight."""
+
+    confidence: float
+    coverage: float
+    """The share of the query's words that the fact holds."""
+    weight: float
+
+
 class ScoreFactors(Relevance):
     """What a score is made of, in a recall.
 
@@ -63,6 +87,8 @@ class ScoreFactors(Relevance):
     """0.1 to 1; 0.5 where no importance is known."""
     graph_boost: float
     """1 to 2."""
+    inputs: FactorInputs | None
+    """None unless it was asked for (`explain`)."""
 
 
 class EmotionDict(TypedDict):
@@ -141,6 +167,8 @@ class MergedResult(TypedDict, total=False):
     event_at: datetime | None
     factors: ScoreFactors | None
     """None for facts of the graph."""
+    fact_factors: FactFactors | None
+    """Of facts of the graph, if it was asked for (`explain`)."""
     passage: PassageDict | None
     memory_ids: list[str]
     """The memories that this message stands for as well."""
@@ -179,6 +207,31 @@ class RecallResult(TypedDict):
     degraded_arms: list[DegradedArm]
     profile: RankingProfile | None
     """The ranking profile that was applied; None if memories could not be searched."""
+    context: "PromptContext | None"
+    """The answer as a text for a prompt, if it was asked for (`max_context_tokens`)."""
+
+
+class PromptContext(TypedDict):
+    """What is remembered, as a text to be put into a prompt: data, and it says so itself."""
+
+    text: str
+    tokens: int
+    """Counted so that no common tokenizer counts more of ordinary text."""
+    ids: list[str]
+    """The ids of the results of `merged` in it, in their order."""
+    profile_keys: list[str]
+    """The keys of `user_profile` in it."""
+    left_out: int
+    """How many results of `merged` did not fit."""
+
+
+class Embeddings(list[list[float]]):
+    """Vectors of texts, in their order."""
+
+    def __init__(self, vectors: Iterable[list[float]], model: str) -> None:
+        super().__init__(vectors)
+        self.model = model
+        """The name of the model that made them."""
 
 
 class SearchHit(TypedDict, total=False):

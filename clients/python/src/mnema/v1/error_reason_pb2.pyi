@@ -75,7 +75,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SESSION_CLOSED: _ErrorReason.ValueType  # 24
     """FAILED_PRECONDITION: the session is closed. Metadata: session_id."""
     ERROR_REASON_DIMENSION_MISMATCH: _ErrorReason.ValueType  # 25
-    """FAILED_PRECONDITION: the embedding has another dimension than the space. Metadata: given, expected."""
+    """INVALID_ARGUMENT: the embedding has another dimension than the server's. Metadata: field, given, expected."""
     ERROR_REASON_NOT_SUPPORTED: _ErrorReason.ValueType  # 26
     """FAILED_PRECONDITION: the storage can't do this (a folder gives no presigned URL)."""
     ERROR_REASON_FILE_EMPTY: _ErrorReason.ValueType  # 27
@@ -161,7 +161,7 @@ ERROR_REASON_FAILED_PRECONDITION: ErrorReason.ValueType  # 23
 ERROR_REASON_SESSION_CLOSED: ErrorReason.ValueType  # 24
 """FAILED_PRECONDITION: the session is closed. Metadata: session_id."""
 ERROR_REASON_DIMENSION_MISMATCH: ErrorReason.ValueType  # 25
-"""FAILED_PRECONDITION: the embedding has another dimension than the space. Metadata: given, expected."""
+"""INVALID_ARGUMENT: the embedding has another dimension than the server's. Metadata: field, given, expected."""
 ERROR_REASON_NOT_SUPPORTED: ErrorReason.ValueType  # 26
 """FAILED_PRECONDITION: the storage can't do this (a folder gives no presigned URL)."""
 ERROR_REASON_FILE_EMPTY: ErrorReason.ValueType  # 27

@@ -148,12 +148,21 @@ class ListMemoriesRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user whose memories they are."""
     page_size: _builtins.int
     """How many at most: 1 to 1,000. Default: 50."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
+    category: _builtins.str
+    """Only those of this category: at most 128 characters. Default: all."""
+    text: _builtins.str
+    """Only those whose content holds this text, in capitals or not: at most 1,024 characters. Default: all. To find by
+    words and meaning, see VectorService.Search.
+    """
     @_builtins.property
     def memory_types(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.MemoryType.ValueType]:
         """Only those of these types. Default: all."""
@@ -178,6 +187,10 @@ class ListMemoriesRequest(_message.Message):
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """Lists them as they stood at that moment. Default: now."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those that carry all of these tags, letter for letter: at most 64. Default: all."""
+
     def __init__(
         self,
         *,
@@ -190,10 +203,13 @@ class ListMemoriesRequest(_message.Message):
         as_of: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        category: _builtins.str = ...,
+        text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_after", b"created_after", "created_before", b"created_before", "event_after", b"event_after", "event_before", b"event_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_after", b"created_after", "created_before", b"created_before", "event_after", b"event_after", "event_before", b"event_before", "memory_types", b"memory_types", "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "event_after", b"event_after", "event_before", b"event_before", "memory_types", b"memory_types", "page_size", b"page_size", "page_token", b"page_token", "tags", b"tags", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

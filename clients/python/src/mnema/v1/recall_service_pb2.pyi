@@ -55,7 +55,9 @@ Global___ResultSource: _TypeAlias = ResultSource  # noqa: Y015
 
 @_typing.final
 class RecallRequest(_message.Message):
-    """Asks what is remembered. All filters must hold; each interval is half-open: after ≤ time < before."""
+    """Asks what is remembered. All filters must hold; each interval is half-open: after ≤ time < before. A fact of the graph
+    is stored when its edge is, and its event time is since when it has been true.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -76,6 +78,8 @@ class RecallRequest(_message.Message):
     ASKED_AT_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     RERANK_FIELD_NUMBER: _builtins.int
+    QUERY_EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
+    MAX_CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user whose memory is asked."""
     query: _builtins.str
@@ -93,11 +97,17 @@ class RecallRequest(_message.Message):
     Default: UTC.
     """
     explain: _builtins.bool
-    """Names each signal's share in each score. Default: false."""
+    """Names each signal's share in each score, and what each factor was worked out from. Default: false."""
     rerank: _builtins.bool
     """Has the best hits judged again by the server's reranking model, before the factors count. Without one, or if it
     fails, the answer comes without it and says so in `degraded_arms`. Default: false.
     """
+    query_embedding_model: _builtins.str
+    """The model that query_embedding was made with, as Embed names it: vectors of another model mean nothing here. Fails
+    with INVALID_FIELD if it is not the server's. Default: not checked.
+    """
+    max_context_tokens: _builtins.int
+    """Also writes the answer down as a text for a prompt, of at most so many tokens: 64 to 131,072. Default: 0, no text."""
     @_builtins.property
     def decay_rate(self) -> _duration_pb2.Duration:
         """How fast memories fade: the time after which a calm one counts 1/e. Default: 30 days."""
@@ -128,7 +138,9 @@ class RecallRequest(_message.Message):
 
     @_builtins.property
     def query_embedding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """The query's embedding if the caller has it. Default: made from the query."""
+        """The query's embedding if the caller has it, as Embed makes it: then nothing is embedded. Of the server's dimension,
+        any length but zero. Fails with DIMENSION_MISMATCH otherwise. Default: made from the query.
+        """
 
     @_builtins.property
     def asked_at(self) -> _timestamp_pb2.Timestamp:
@@ -154,10 +166,12 @@ class RecallRequest(_message.Message):
         asked_at: _timestamp_pb2.Timestamp | None = ...,
         explain: _builtins.bool = ...,
         rerank: _builtins.bool = ...,
+        query_embedding_model: _builtins.str = ...,
+        max_context_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "asked_at", b"asked_at", "created_after", b"created_after", "created_before", b"created_before", "decay_rate", b"decay_rate", "event_after", b"event_after", "event_before", b"event_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "asked_at", b"asked_at", "created_after", b"created_after", "created_before", b"created_before", "decay_rate", b"decay_rate", "event_after", b"event_after", "event_before", b"event_before", "explain", b"explain", "include_conversations", b"include_conversations", "limit", b"limit", "memory_types", b"memory_types", "query", b"query", "query_embedding", b"query_embedding", "ranking_profile", b"ranking_profile", "rerank", b"rerank", "time_zone", b"time_zone", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "asked_at", b"asked_at", "created_after", b"created_after", "created_before", b"created_before", "decay_rate", b"decay_rate", "event_after", b"event_after", "event_before", b"event_before", "explain", b"explain", "include_conversations", b"include_conversations", "limit", b"limit", "max_context_tokens", b"max_context_tokens", "memory_types", b"memory_types", "query", b"query", "query_embedding", b"query_embedding", "query_embedding_model", b"query_embedding_model", "ranking_profile", b"ranking_profile", "rerank", b"rerank", "time_zone", b"time_zone", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -178,6 +192,7 @@ class RecallResponse(_message.Message):
     DEGRADED_FIELD_NUMBER: _builtins.int
     DEGRADED_ARMS_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
     degraded: _builtins.bool
     """True if a part is missing from the answer."""
     @_builtins.property
@@ -214,6 +229,10 @@ class RecallResponse(_message.Message):
     def profile(self) -> _vector_service_pb2.RankingProfile:
         """The ranking profile that was applied; unset if memories could not be searched."""
 
+    @_builtins.property
+    def context(self) -> Global___PromptContext:
+        """The answer as a text for a prompt; unset unless max_context_tokens was given."""
+
     def __init__(
         self,
         *,
@@ -226,14 +245,63 @@ class RecallResponse(_message.Message):
         degraded: _builtins.bool = ...,
         degraded_arms: _abc.Iterable[Global___DegradedArm] | None = ...,
         profile: _vector_service_pb2.RankingProfile | None = ...,
+        context: Global___PromptContext | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile", "user_profile", b"user_profile"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "profile", b"profile", "user_profile", b"user_profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_results", b"conversation_results", "degraded", b"degraded", "degraded_arms", b"degraded_arms", "graph_context", b"graph_context", "graph_results", b"graph_results", "merged", b"merged", "profile", b"profile", "user_profile", b"user_profile", "vector_results", b"vector_results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "conversation_results", b"conversation_results", "degraded", b"degraded", "degraded_arms", b"degraded_arms", "graph_context", b"graph_context", "graph_results", b"graph_results", "merged", b"merged", "profile", b"profile", "user_profile", b"user_profile", "vector_results", b"vector_results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecallResponse: _TypeAlias = RecallResponse  # noqa: Y015
+
+@_typing.final
+class PromptContext(_message.Message):
+    """What is remembered, as a text to be put into a prompt. It says of itself that it is data and no instruction, and what
+    was remembered can't end or imitate its frame.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    RESULT_IDS_FIELD_NUMBER: _builtins.int
+    PROFILE_KEYS_FIELD_NUMBER: _builtins.int
+    RESULTS_LEFT_OUT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The user's profile, at most half of it; then what `merged` has, in its order, a line each with its date where that is
+    known. Of what is searched by passages the passage; what does not fit is left out.
+    """
+    tokens: _builtins.int
+    """Its tokens, counted so that no common tokenizer counts more of ordinary text: one for each three letters of an ASCII
+    word begun, for each digit, mark and line break; for any other character its UTF-8 bytes less one.
+    """
+    results_left_out: _builtins.int
+    """How many results of `merged` did not fit."""
+    @_builtins.property
+    def result_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the results of `merged` in it, in their order."""
+
+    @_builtins.property
+    def profile_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The keys of `user_profile` in it."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        tokens: _builtins.int = ...,
+        result_ids: _abc.Iterable[_builtins.str] | None = ...,
+        profile_keys: _abc.Iterable[_builtins.str] | None = ...,
+        results_left_out: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile_keys", b"profile_keys", "result_ids", b"result_ids", "results_left_out", b"results_left_out", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromptContext: _TypeAlias = PromptContext  # noqa: Y015
 
 @_typing.final
 class ScoredMemory(_message.Message):
@@ -327,6 +395,7 @@ class ScoreFactors(_message.Message):
     RECENCY_FIELD_NUMBER: _builtins.int
     IMPORTANCE_FIELD_NUMBER: _builtins.int
     GRAPH_BOOST_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
     recency: _builtins.float
     """e^(−t ÷ (decay_rate × (1 + 0.5 × arousal))), t being its age since it was stored or last refreshed: 0 to 1."""
     importance: _builtins.float
@@ -340,6 +409,10 @@ class ScoreFactors(_message.Message):
     def relevance(self) -> _vector_service_pb2.Relevance:
         """How well it fits."""
 
+    @_builtins.property
+    def inputs(self) -> Global___FactorInputs:
+        """What recency, importance and graph_boost were worked out from; unset unless `explain` was asked for."""
+
     def __init__(
         self,
         *,
@@ -347,14 +420,89 @@ class ScoreFactors(_message.Message):
         recency: _builtins.float = ...,
         importance: _builtins.float = ...,
         graph_boost: _builtins.float = ...,
+        inputs: Global___FactorInputs | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["relevance", b"relevance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "relevance", b"relevance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["graph_boost", b"graph_boost", "importance", b"importance", "recency", b"recency", "relevance", b"relevance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["graph_boost", b"graph_boost", "importance", b"importance", "inputs", b"inputs", "recency", b"recency", "relevance", b"relevance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScoreFactors: _TypeAlias = ScoreFactors  # noqa: Y015
+
+@_typing.final
+class FactorInputs(_message.Message):
+    """What the factors of a score are worked out from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGE_FIELD_NUMBER: _builtins.int
+    DECAY_RATE_FIELD_NUMBER: _builtins.int
+    AROUSAL_FIELD_NUMBER: _builtins.int
+    IMPORTANCE_FIELD_NUMBER: _builtins.int
+    GRAPH_COVERAGE_FIELD_NUMBER: _builtins.int
+    arousal: _builtins.float
+    """How stirred the emotion is that it was said with: 0 to 1; 0 where none is known."""
+    importance: _builtins.int
+    """1 to 10. Unset: not known."""
+    graph_coverage: _builtins.float
+    """The coverage in min(1 + coverage, 2)."""
+    @_builtins.property
+    def age(self) -> _duration_pb2.Duration:
+        """t: its age since it was stored or last refreshed, counted to now or as_of; not below 0."""
+
+    @_builtins.property
+    def decay_rate(self) -> _duration_pb2.Duration:
+        """The decay rate that was applied."""
+
+    def __init__(
+        self,
+        *,
+        age: _duration_pb2.Duration | None = ...,
+        decay_rate: _duration_pb2.Duration | None = ...,
+        arousal: _builtins.float = ...,
+        importance: _builtins.int | None = ...,
+        graph_coverage: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_importance", b"_importance", "age", b"age", "decay_rate", b"decay_rate", "importance", b"importance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_importance", b"_importance", "age", b"age", "arousal", b"arousal", "decay_rate", b"decay_rate", "graph_coverage", b"graph_coverage", "importance", b"importance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__importance: _TypeAlias = _typing.Literal["importance"]  # noqa: Y015
+    _WhichOneofArgType__importance: _TypeAlias = _typing.Literal["_importance", b"_importance"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__importance) -> _WhichOneofReturnType__importance | None: ...
+
+Global___FactorInputs: _TypeAlias = FactorInputs  # noqa: Y015
+
+@_typing.final
+class FactFactors(_message.Message):
+    """What the score of a graph fact is made of: confidence × coverage × weight."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    COVERAGE_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    confidence: _builtins.float
+    """How sure the fact is: 0 to 1; 1 where nothing is known."""
+    coverage: _builtins.float
+    """The share of the query's words that the fact holds in its names, its relation or its statement: 0 to 1."""
+    weight: _builtins.float
+    """What a fact counts beside memories: 0.5."""
+    def __init__(
+        self,
+        *,
+        confidence: _builtins.float = ...,
+        coverage: _builtins.float = ...,
+        weight: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "coverage", b"coverage", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FactFactors: _TypeAlias = FactFactors  # noqa: Y015
 
 @_typing.final
 class MergedResult(_message.Message):
@@ -371,6 +519,7 @@ class MergedResult(_message.Message):
     FACTORS_FIELD_NUMBER: _builtins.int
     PASSAGE_FIELD_NUMBER: _builtins.int
     MEMORY_IDS_FIELD_NUMBER: _builtins.int
+    FACT_FACTORS_FIELD_NUMBER: _builtins.int
     content: _builtins.str
     """What to put into a prompt."""
     source: Global___ResultSource.ValueType
@@ -389,9 +538,7 @@ class MergedResult(_message.Message):
 
     @_builtins.property
     def factors(self) -> Global___ScoreFactors:
-        """What the score is made of. A graph fact has no factors: its score is confidence × coverage × 0.5, coverage being
-        the share of the query's words that the fact holds in its names, its relation or its statement.
-        """
+        """What the score is made of; unset for a graph fact, which has `fact_factors`."""
 
     @_builtins.property
     def passage(self) -> _vector_service_pb2.Passage:
@@ -400,6 +547,10 @@ class MergedResult(_message.Message):
     @_builtins.property
     def memory_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The memories that joined a message."""
+
+    @_builtins.property
+    def fact_factors(self) -> Global___FactFactors:
+        """What the score of a graph fact is made of; unset for others, and unless `explain` was asked for."""
 
     def __init__(
         self,
@@ -413,10 +564,11 @@ class MergedResult(_message.Message):
         factors: Global___ScoreFactors | None = ...,
         passage: _vector_service_pb2.Passage | None = ...,
         memory_ids: _abc.Iterable[_builtins.str] | None = ...,
+        fact_factors: Global___FactFactors | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event_at", b"event_at", "factors", b"factors", "passage", b"passage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event_at", b"event_at", "fact_factors", b"fact_factors", "factors", b"factors", "passage", b"passage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "event_at", b"event_at", "factors", b"factors", "id", b"id", "memory_ids", b"memory_ids", "passage", b"passage", "score", b"score", "source", b"source", "source_message_ids", b"source_message_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "event_at", b"event_at", "fact_factors", b"fact_factors", "factors", b"factors", "id", b"id", "memory_ids", b"memory_ids", "passage", b"passage", "score", b"score", "source", b"source", "source_message_ids", b"source_message_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -179,6 +179,7 @@ class SearchRequest(_message.Message):
     ASKED_AT_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     RERANK_FIELD_NUMBER: _builtins.int
+    QUERY_EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user whose memory is searched."""
     query: _builtins.str
@@ -201,9 +202,15 @@ class SearchRequest(_message.Message):
     """Has the best hits judged again by the server's reranking model. Without one, or if it fails, the answer comes in the
     profile's order and says so in `degraded_reason`. Default: false.
     """
+    query_embedding_model: _builtins.str
+    """The model that query_embedding was made with, as Embed names it: vectors of another model mean nothing here. Fails
+    with INVALID_FIELD if it is not the server's. Default: not checked.
+    """
     @_builtins.property
     def query_embedding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """The query's embedding if the caller has it: of the server's dimension, any length but zero. Default: made from the query."""
+        """The query's embedding if the caller has it, as Embed makes it: of the server's dimension, any length but zero. Fails
+        with DIMENSION_MISMATCH otherwise. Default: made from the query.
+        """
 
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___ItemKind.ValueType]:
@@ -262,10 +269,11 @@ class SearchRequest(_message.Message):
         asked_at: _timestamp_pb2.Timestamp | None = ...,
         explain: _builtins.bool = ...,
         rerank: _builtins.bool = ...,
+        query_embedding_model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "asked_at", b"asked_at", "created_after", b"created_after", "created_before", b"created_before", "event_after", b"event_after", "event_before", b"event_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "asked_at", b"asked_at", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "event_after", b"event_after", "event_before", b"event_before", "explain", b"explain", "file_types", b"file_types", "kinds", b"kinds", "limit", b"limit", "memory_types", b"memory_types", "query", b"query", "query_embedding", b"query_embedding", "ranking_profile", b"ranking_profile", "rerank", b"rerank", "time_zone", b"time_zone", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "asked_at", b"asked_at", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "event_after", b"event_after", "event_before", b"event_before", "explain", b"explain", "file_types", b"file_types", "kinds", b"kinds", "limit", b"limit", "memory_types", b"memory_types", "query", b"query", "query_embedding", b"query_embedding", "query_embedding_model", b"query_embedding_model", "ranking_profile", b"ranking_profile", "rerank", b"rerank", "time_zone", b"time_zone", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

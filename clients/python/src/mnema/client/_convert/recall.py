@@ -11,10 +11,13 @@ from mnema.client.results import (
     ConversationResult,
     DigestResult,
     EmotionProfile,
+    FactFactors,
+    FactorInputs,
     GraphResult,
     MemoryResult,
     MergedResult,
     PassageDict,
+    PromptContext,
     RecallResult,
     Relevance,
     ScoreFactors,
@@ -56,6 +59,17 @@ def recall_result(response: recall_service_pb2.RecallResponse) -> RecallResult:
         degraded=response.degraded,
         degraded_arms=[{"arm": each.arm, "reason": each.reason} for each in response.degraded_arms],
         profile=profile_of(response.profile) if response.HasField("profile") else None,
+        context=_context(response.context) if response.HasField("context") else None,
+    )
+
+
+def _context(context: recall_service_pb2.PromptContext) -> PromptContext:
+    return PromptContext(
+        text=context.text,
+        tokens=context.tokens,
+        ids=list(context.result_ids),
+        profile_keys=list(context.profile_keys),
+        left_out=context.results_left_out,
     )
 
 
@@ -125,6 +139,12 @@ def _merged(result: recall_service_pb2.MergedResult, known: MergedResult) -> Mer
     merged["source_message_ids"] = list(result.source_message_ids)
     merged["event_at"] = optional_moment(result, "event_at")
     merged["factors"] = _factors(result.factors) if result.HasField("factors") else None
+    merged["fact_factors"] = None
+    if result.HasField("fact_factors"):
+        fact = result.fact_factors
+        merged["fact_factors"] = FactFactors(
+            confidence=fact.confidence, coverage=fact.coverage, weight=fact.weight
+        )
     merged["passage"] = _passage(result)
     merged["memory_ids"] = list(result.memory_ids)
     return merged
@@ -169,6 +189,17 @@ def _factors(factors: recall_service_pb2.ScoreFactors) -> ScoreFactors:
         recency=factors.recency,
         importance=factors.importance,
         graph_boost=factors.graph_boost,
+        inputs=_inputs(factors.inputs) if factors.HasField("inputs") else None,
+    )
+
+
+def _inputs(inputs: recall_service_pb2.FactorInputs) -> FactorInputs:
+    return FactorInputs(
+        age=inputs.age.ToTimedelta().total_seconds(),
+        decay_rate=inputs.decay_rate.ToTimedelta().total_seconds(),
+        arousal=inputs.arousal,
+        importance=inputs.importance if inputs.HasField("importance") else None,
+        graph_coverage=inputs.graph_coverage,
     )
 
 

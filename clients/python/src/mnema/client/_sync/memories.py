@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from mnema.client._convert.memories import EmotionGiven, MemoryFields, memory_of
-from mnema.client._convert.names import MEMORY_TYPES
+from mnema.client._convert.names import MEMORY_TYPES, texts
 from mnema.client._convert.times import timestamp_of
 from mnema.client._sync.calls import Caller, take
 from mnema.client.models import Memory
@@ -30,6 +30,9 @@ class Interval:
     event_after: datetime | None = None
     event_before: datetime | None = None
     as_of: datetime | None = None
+    tags: tuple[str, ...] = ()
+    category: str = ""
+    text: str = ""
 
 
 class Memories:
@@ -98,7 +101,7 @@ class Memories:
         )
         return memory_of((self._caller.read(stub.GetMemory, request)).memory)
 
-    def list(
+    def list(  # noqa: PLR0913 - the names are part of the interface
         self,
         user_id: str,
         memory_type: MemoryTypes = None,
@@ -109,6 +112,9 @@ class Memories:
         event_after: datetime | None = None,
         event_before: datetime | None = None,
         as_of: datetime | None = None,
+        tags: Sequence[str] | str | None = None,
+        category: str | None = None,
+        text: str | None = None,
     ) -> MemoryList:
         """Lists memories, the newest first. All filters must hold.
 
@@ -121,9 +127,21 @@ class Memories:
             event_after: only those that were true or happened at or after this.
             event_before: only those that were true or happened before this.
             as_of: lists them as they stood at that moment. Default: now.
+            tags: only those that carry this tag, or all of these.
+            category: only those of this category.
+            text: only those whose content holds this text, in capitals or not. To find by words
+                and meaning, see `search`.
         """
         interval = Interval(
-            memory_type, created_after, created_before, event_after, event_before, as_of
+            memory_type,
+            created_after,
+            created_before,
+            event_after,
+            event_before,
+            as_of,
+            tuple(texts(tags)),
+            category or "",
+            text or "",
         )
         return take(self._memories(user_id, interval, limit), limit)
 
@@ -201,6 +219,9 @@ class Memories:
             event_after=timestamp_of(interval.event_after),
             event_before=timestamp_of(interval.event_before),
             as_of=timestamp_of(interval.as_of),
+            tags=interval.tags,
+            category=interval.category,
+            text=interval.text,
         )
         for page in self._caller.pages(stub.ListMemories, request, limit):
             for memory in page.memories:

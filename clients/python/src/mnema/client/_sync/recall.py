@@ -14,7 +14,7 @@ from mnema.client._convert.times import UTC, timestamp_of
 from mnema.client._sync.calls import Caller
 from mnema.client._sync.memories import Memories, MemoryTypes
 from mnema.client.models import Memory
-from mnema.client.results import RecallResult, SearchHit, SearchResults
+from mnema.client.results import Embeddings, RecallResult, SearchHit, SearchResults
 from mnema.v1 import recall_service_pb2, vector_service_pb2
 from mnema.v1.recall_service_pb2_grpc import RecallServiceStub
 from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
@@ -46,6 +46,8 @@ class Recall:
         asked_at: datetime | None = None,
         explain: bool = False,
         rerank: bool = False,
+        query_embedding_model: str = "",
+        max_context_tokens: int = 0,
     ) -> RecallResult:
         """Recalls what fits a query: memories, facts of the graph, the profile, messages.
 
@@ -65,15 +67,22 @@ class Recall:
             event_after: only what was true or happened at or after this.
             event_before: only what was true or happened before this.
             as_of: recalls memory as it stood at that moment. Default: now.
-            query_embedding: the query's embedding if you have it; of the server's dimension.
+            query_embedding: the query's embedding if you have it (`embed`): then nothing is
+                embedded. Of the server's dimension.
             ranking_profile: how signals become a score: "default", "neuromem", or one of your
                 own (`ranking_profiles`). Default: "default".
             time_zone: of who asks, as IANA names it: decides which day "yesterday" in the
                 query is. Default: UTC.
             asked_at: the moment that relative dates in the query count from. Default: as_of,
                 else now.
-            explain: names each signal's share in each score: `factors["signals"]`.
+            explain: names each signal's share in each score, `factors["signals"]`, what each
+                factor was worked out from, `factors["inputs"]`, and what the score of a fact is
+                made of, `fact_factors`.
             rerank: has the best hits judged again by the server's reranking model, if it has one.
+            query_embedding_model: the model of query_embedding (`embed(...).model`): refused if
+                it is not the server's. Default: not checked.
+            max_context_tokens: also writes the answer down for a prompt, `context`, in at most
+                so many tokens: 64 to 131,072. 0: no.
 
         Returns:
             A dict of vector_results, conversation_results, graph_results, graph_context,
@@ -109,6 +118,8 @@ class Recall:
             asked_at=timestamp_of(asked_at),
             explain=explain,
             rerank=rerank,
+            query_embedding_model=query_embedding_model,
+            max_context_tokens=max_context_tokens,
         )
         stub = self._caller.stub(RecallServiceStub)
         return recall_result(self._caller.read(stub.Recall, request))
@@ -132,6 +143,7 @@ class Recall:
         asked_at: datetime | None = None,
         explain: bool = False,
         rerank: bool = False,
+        query_embedding_model: str = "",
     ) -> SearchResults[SearchHit]:
         """Finds what fits a query by words and by meaning, without the factors of `recall`.
 
@@ -155,6 +167,7 @@ class Recall:
                 else now.
             explain: names each signal's share in each score: `factors["signals"]`.
             rerank: has the best hits judged again by the server's reranking model, if it has one.
+            query_embedding_model: the model of query_embedding; see `recall`.
 
         Returns:
             Dicts, the best first, with kind, id, content, score (about 0 to 1) and more; see
@@ -178,20 +191,30 @@ class Recall:
             asked_at=timestamp_of(asked_at),
             explain=explain,
             rerank=rerank,
+            query_embedding_model=query_embedding_model,
         )
         stub = self._caller.stub(VectorServiceStub)
         return search_results(self._caller.read(stub.Search, request))
 
-    def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """Embeds 1 to 256 texts with the server's model: vectors of unit length.
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Embeds 1 to 256 texts with the server's model: vectors of unit length, in a list.
+
+        Its `model` is the model's name.
 
         Raises:
             Unavailable: the model is a remote one and does not answer.
+
+        Example:
+            with Mnema() as nm:
+                made = nm.embed(["work"])
+                nm.recall(
+                    "alice", "work", query_embedding=made[0], query_embedding_model=made.model
+                )
         """
         stub = self._caller.stub(VectorServiceStub)
         request = vector_service_pb2.EmbedRequest(texts=texts)
         response = self._caller.read(stub.Embed, request)
-        return [list(each.values) for each in response.embeddings]
+        return Embeddings([list(each.values) for each in response.embeddings], response.model)
 
     def add_memory(  # noqa: PLR0913 - the names are part of the interface
         self,

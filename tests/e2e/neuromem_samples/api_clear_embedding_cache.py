@@ -1,0 +1,2 @@
+# Clear embedding cache
+nm.clear_embedding_cache()

@@ -1,0 +1,6 @@
+from mnema.client import AsyncMnema
+
+async with AsyncMnema(address, api_key=api_key) as nm:
+    # nm.init() called automatically
+    ...
+# nm.close() called automatically

@@ -1,0 +1,65 @@
+"""Memories without a conversation, through the Python client: add, read, list, correct, delete."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from mnema.client import Mnema, NotFound
+from services.app.local_stack import LocalStack
+
+pytestmark = pytest.mark.feature("N21")
+
+
+@pytest.fixture(scope="module")
+def nm(stack: LocalStack) -> Iterator[Mnema]:
+    with Mnema(stack.address, api_key=stack.api_key) as client:
+        yield client
+
+
+def test_a_memory_from_its_first_word_to_its_last(nm: Mnema, user_id: str) -> None:
+    added = nm.add_memory(
+        user_id, "Prefers tea to coffee", "preference", {"from": "form"}, tags=["x"]
+    )
+    assert (added.memory_type, added.metadata, added.revision) == (
+        "preference",
+        {"from": "form"},
+        1,
+    )
+    assert nm.memories.get(user_id, added.id) == added
+    corrected = nm.memories.update(user_id, added.id, "Prefers coffee to tea", importance=7)
+    assert (corrected.id, corrected.revision, corrected.importance) == (added.id, 2, 7)
+    assert corrected.tags == ("x",)
+    past = nm.memories.get(user_id, added.id, as_of=added.created_at)
+    assert past.content == "Prefers tea to coffee"
+    (found, *_) = nm.search(user_id, "What does she like to drink?")
+    assert (found["id"], found["content"]) == (added.id, "Prefers coffee to tea")
+    history = nm.memories.revisions(user_id, added.id)
+    assert [each.content for each in history] == ["Prefers tea to coffee", "Prefers coffee to tea"]
+    assert nm.memories.delete(user_id, added.id) is True
+    assert nm.memories.delete(user_id, added.id) is False
+    assert nm.memories.list(user_id) == []
+    assert nm.search(user_id, "What does she like to drink?") == []
+    assert nm.memories.get(user_id, added.id).retracted_at is not None
+    with pytest.raises(NotFound):
+        nm.memories.get(f"not-{user_id}", added.id)
+
+
+def test_lists_by_type_tags_category_and_text(nm: Mnema, user_id: str) -> None:
+    nm.add_memory(user_id, "Likes 80% cacao", "fact", tags=["food", "sweet"])
+    nm.add_memory(user_id, "Bake a cake", "todo", tags=["food"])
+    nm.ingest(user_id, "user", "I work at Harbour Labs.")
+    nm.wait_until_extracted(user_id)
+
+    def listed(**filters: object) -> list[str]:
+        return [each.content for each in nm.memories.list(user_id, **filters)]  # type: ignore[arg-type]
+
+    assert len(listed()) == 3
+    assert listed(memory_type="todo") == ["Bake a cake"]
+    assert listed(tags="food") == ["Bake a cake", "Likes 80% cacao"]
+    assert listed(tags=["food", "sweet"]) == ["Likes 80% cacao"]
+    assert listed(text="80% CACAO") == ["Likes 80% cacao"]
+    assert listed(text="ca", memory_type=["fact", "todo"], tags="sweet") == ["Likes 80% cacao"]
+    (work,) = nm.memories.list(user_id, text="harbour labs")
+    assert work.category
+    assert [each.id for each in nm.memories.list(user_id, category=work.category)] == [work.id]
+    assert listed(category="no-such") == listed(text="no such") == []
