@@ -24,7 +24,7 @@ from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 
 from services.ingest.ingest_metrics import JobMetrics
-from services.ingest.retries import delay_of
+from services.runtime.backoff import delay_of
 from services.runtime.config import DatabaseSettings
 from services.runtime.errors import MnemaError
 from services.storage.queue import free_held, purge

@@ -66,6 +66,11 @@ class IngestServiceStub:
 
     Idempotent: one that is waiting or running already is left alone.
     """
+    StartExtraction: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.StartExtractionRequest, _ingest_service_pb2.StartExtractionResponse]
+    """Has the pending messages of a user extracted now, whatever the settings say.
+
+    Idempotent: what is extracted already, or is being extracted, is left alone.
+    """
 
 @_typing.type_check_only
 class IngestServiceAsyncStub(IngestServiceStub):
@@ -104,6 +109,11 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """Starts a user's failed extractions anew.
 
     Idempotent: one that is waiting or running already is left alone.
+    """
+    StartExtraction: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.StartExtractionRequest, _ingest_service_pb2.StartExtractionResponse]  # type: ignore[assignment]
+    """Has the pending messages of a user extracted now, whatever the settings say.
+
+    Idempotent: what is extracted already, or is being extracted, is left alone.
     """
 
 class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -176,6 +186,17 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Starts a user's failed extractions anew.
 
         Idempotent: one that is waiting or running already is left alone.
+        """
+
+    @_abc_1.abstractmethod
+    def StartExtraction(
+        self,
+        request: _ingest_service_pb2.StartExtractionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_service_pb2.StartExtractionResponse, _abc.Awaitable[_ingest_service_pb2.StartExtractionResponse]]:
+        """Has the pending messages of a user extracted now, whatever the settings say.
+
+        Idempotent: what is extracted already, or is being extracted, is left alone.
         """
 
 def add_IngestServiceServicer_to_server(servicer: IngestServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
