@@ -43,6 +43,7 @@ from mnema.client.models import (
     ApiKey,
     ConversationMessage,
     ConversationSession,
+    Digest,
     Document,
     Emotion,
     Extraction,
@@ -57,8 +58,10 @@ from mnema.client.models import (
 )
 from mnema.client.ranking import FactorStrengths, RankingProfile, SignalWeight
 from mnema.client.results import DigestResult, EmotionProfile, RecallResult, SearchResults
+from mnema.client.settings import UNCHANGED, ExtractionStrategy, Settings, SettingsOfLevel
 
 __all__ = [
+    "UNCHANGED",
     "AlreadyExists",
     "ApiKey",
     "AsyncMnema",
@@ -66,6 +69,7 @@ __all__ = [
     "ConversationMessage",
     "ConversationSession",
     "DeadlineExceeded",
+    "Digest",
     "DigestResult",
     "Document",
     "Edge",
@@ -73,6 +77,7 @@ __all__ = [
     "Emotion",
     "EmotionProfile",
     "Extraction",
+    "ExtractionStrategy",
     "FactorStrengths",
     "FailedPrecondition",
     "FieldViolation",
@@ -96,6 +101,8 @@ __all__ = [
     "RecallResult",
     "ResourceExhausted",
     "SearchResults",
+    "Settings",
+    "SettingsOfLevel",
     "SignalWeight",
     "Tenant",
     "Triple",
