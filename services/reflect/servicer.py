@@ -71,8 +71,8 @@ class ReflectServicer(reflect_service_pb2_grpc.ReflectServiceServicer):
         thought: Thought,
     ) -> pb.DigestResponse:
         """A digest that had nothing to read leaves no trace, but that it looked."""
-        await digest_runs.uncount_messages(connection, user.owner_id, material.messages)
         if not thought.memories:
+            await digest_runs.uncount_messages(connection, user.owner_id, material.messages)
             profile = await digests.get_emotion_profile(connection, user.owner_id)
             return digest_response(Digested(0, (), profile), None)
         digest_id = new_id()
@@ -80,6 +80,8 @@ class ReflectServicer(reflect_service_pb2_grpc.ReflectServiceServicer):
         digested = await self._digester.store(connection, user, digest_id, thought)
         if digested is None:
             raise AssertionError("a digest that has just begun is running")
+        # Behind the user's lock, which the store has taken: as an extraction counts.
+        await digest_runs.uncount_messages(connection, user.owner_id, material.messages)
         return digest_response(digested, digest_id)
 
     async def _queue(self, user: User, request: pb.DigestRequest) -> pb.DigestResponse:
