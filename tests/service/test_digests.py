@@ -1,6 +1,7 @@
 """Digests that a worker makes: asked for, or due after enough was said."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -379,6 +380,40 @@ async def test_a_job_that_is_broken_off_or_runs_twice_changes_nothing(
         1,
         1,
     )
+    assert len(await reflection.insights()) == 1
+
+
+async def test_what_a_killed_worker_was_thinking_over_another_one_does(
+    reflection: Reflection,
+) -> None:
+    world = reflection.world
+    await choose(world, reflection_interval=3)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.service.worker_process",
+        world.settings.database.dsn.get_secret_value(),
+        world.settings.peers.vector,
+        "thinking",
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+    async def is_thinking() -> bool:
+        return [digest.state for digest in await reflection.listed()] == [pb.DIGEST_STATE_RUNNING]
+
+    try:
+        await say_all(world, 3)
+        await until(is_thinking)
+        process.kill()
+        await process.wait()
+        async with world.working(ScriptedExtractor(), reflection.handlers):
+            (digest,) = await reflection.ended(1)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert (digest.state, digest.trigger) == (pb.DIGEST_STATE_DONE, pb.DIGEST_TRIGGER_INTERVAL)
+    assert digest.memories_analyzed == 3
     assert len(await reflection.insights()) == 1
 
 

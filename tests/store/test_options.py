@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,11 @@ async def test_levels_over_each_other(user: Owner) -> None:
 
 
 async def test_changes_of_several_fields_at_once_all_hold(user: Owner) -> None:
-    fields = {"auto_extract": False, "graph_enabled": False, "reflection_interval": 7}
+    fields: dict[str, Any] = {
+        "auto_extract": False,
+        "graph_enabled": False,
+        "reflection_interval": 7,
+    }
     await asyncio.gather(*(choose_for_user(user, **{name: fields[name]}) for name in fields))
     held = await holding(user)
     assert {name: getattr(held, name) for name in fields} == fields
