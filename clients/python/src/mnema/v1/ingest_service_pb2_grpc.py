@@ -29,7 +29,8 @@ class IngestServiceStub(object):
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     def __init__(self, channel):
@@ -79,7 +80,8 @@ class IngestServiceServicer(object):
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     def Ingest(self, request, context):
@@ -196,7 +198,8 @@ class IngestService(object):
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     @staticmethod

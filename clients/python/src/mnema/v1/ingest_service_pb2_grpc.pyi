@@ -30,7 +30,8 @@ class IngestServiceStub:
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     @_typing.overload
@@ -77,7 +78,8 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -120,7 +122,8 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     @_abc_1.abstractmethod
