@@ -154,6 +154,8 @@ async def running(
     """Starts a stack on the home, with further settings, and ends it."""
     settings = {
         "MNEMA_MODEL_FOLDER": str(MODELS),
+        # What is measured is what was said, not what was concluded of it.
+        "MNEMA_OPTIONS__REFLECTION_INTERVAL": "0",
         **(environment or {}),
     }
     stack = LocalStack(home, port=free_ports(1)[0], environment=settings)

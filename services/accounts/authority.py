@@ -1,10 +1,11 @@
 """Which tenant a call on accounts is about, and whether its key may make it."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from services.runtime import context
 from services.runtime.errors import PermissionDenied, invalid
-from services.runtime.ids import TenantId, owner_of
+from services.runtime.ids import OwnerId, TenantId, owner_of
 from services.runtime.scope import Scope
 from services.storage.accounts import NewKey
 
@@ -42,6 +43,29 @@ def user_scope(tenant_id: str, user_id: str) -> Scope:
     if tenant_id and UUID(tenant_id) != scope.tenant_id:
         raise PermissionDenied("this key belongs to another tenant")
     return scope
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsOf:
+    """Whose settings a call is about: a user's, or without `owner_id` the tenant's."""
+
+    scope: Scope
+    tenant_id: TenantId
+    owner_id: OwnerId | None
+    user_id: str
+
+
+def settings_of(tenant_id: str, user_id: str) -> SettingsOf:
+    """The level that a call names; a user's key that names no user means its own."""
+    caller = context.principal()
+    user_id = user_id or (caller.user_id or "")
+    if user_id:
+        scope = user_scope(tenant_id, user_id)
+        if scope.tenant_id is None or scope.owner_id is None:
+            raise AssertionError("a user's scope names tenant and owner")
+        return SettingsOf(scope, scope.tenant_id, scope.owner_id, user_id)
+    named = named_tenant(tenant_id)
+    return SettingsOf(tenant_scope(named), named, None, "")
 
 
 def keys_scope(tenant_id: str) -> tuple[Scope, TenantId | None]:

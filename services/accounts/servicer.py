@@ -9,10 +9,11 @@ from google.protobuf.message import Message
 from grpc import aio
 
 from mnema.v1 import account_service_pb2 as pb
-from mnema.v1 import account_service_pb2_grpc
 from services.accounts import authority
 from services.accounts.convert import key_kind, key_message, tenant_message, user_message
+from services.accounts.settings_servicer import SettingsServicer
 from services.runtime import context as request_context
+from services.runtime.config import OptionSettings
 from services.runtime.database import Database
 from services.runtime.errors import invalid
 from services.runtime.ids import TenantId, new_id, owner_of
@@ -28,11 +29,11 @@ Context = aio.ServicerContext[Message, Message]
 ADMIN_SCOPE_ID = UUID(int=0)
 
 
-class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
-    """Tenants, users and API keys; the contract's comments say what each call does."""
+class AccountServicer(SettingsServicer):
+    """Tenants, users, API keys and settings; the contract's comments say what each call does."""
 
-    def __init__(self, database: Database, tokens: PageTokens) -> None:
-        self._database = database
+    def __init__(self, database: Database, server: OptionSettings, tokens: PageTokens) -> None:
+        super().__init__(database, server)
         self._tokens = tokens
 
     async def CreateTenant(

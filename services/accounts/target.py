@@ -14,7 +14,7 @@ from services.storage.accounts import DatabaseAuthenticator
 async def build_accounts(settings: RuntimeSettings, stack: AsyncExitStack) -> Servicers:
     """The accounts target: needs the database, and no other service."""
     database = await stack.enter_async_context(Database.open(settings.database))
-    servicer = AccountServicer(database, PageTokens(settings.internal_key))
+    servicer = AccountServicer(database, settings.options, PageTokens(settings.internal_key))
     return Servicers(
         services=(
             Service(

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from services.ingest.intake import queue_extractions
-from services.ingest.job_payloads import ExtractJob
-from services.runtime.config import ExtractionSettings
+from services.ingest.job_payloads import ExtractJob, Trigger
+from services.ingest.triggers import may_begin, queue_extractions
+from services.runtime.config import ExtractionSettings, OptionSettings
 from services.runtime.database import Connection
 from services.storage import extractions, messages, sessions
 from services.storage.foundation import EmbeddingSpace, active_space
 from services.storage.messages import MessageRow
+from services.storage.options import read_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +20,34 @@ class Claim:
     messages: list[MessageRow]
     attempts: int
     space: EmbeddingSpace
+    options: OptionSettings
 
 
 async def claim(
-    connection: Connection, job: ExtractJob, settings: ExtractionSettings, extractor: str
+    connection: Connection,
+    job: ExtractJob,
+    settings: ExtractionSettings,
+    server: OptionSettings,
+    extractor: str,
 ) -> Claim | None:
     """The job's messages: those it has already, or else the session's oldest pending ones.
 
-    What is pending beyond one batch gets a job of its own. None: there is nothing to do, or
-    it has been done. Belongs inside one transaction.
+    What is pending beyond one batch gets a job of its own. None: there is nothing to do (yet),
+    or it has been done. Belongs inside one transaction. `server` holds where neither the
+    tenant nor the user has chosen.
     """
     owner_id = job.user.owner_id
     session = await sessions.lock_session(connection, owner_id, job.session_id)
     if session is None:
         return None
+    chosen = await read_options(connection, job.user.tenant_id, owner_id)
+    options = chosen.over(server)
     known = await extractions.get_extraction(connection, owner_id, job.extraction_id)
-    if known is None and not await _begin(connection, job, settings, extractor):
-        return None
+    if known is None:
+        if not await may_begin(connection, job, session, options):
+            return None
+        if not await _begin(connection, job, settings, extractor):
+            return None
     if known is not None and known.state != "running":
         return None
     return Claim(
@@ -43,6 +55,7 @@ async def claim(
         await messages.messages_of(connection, owner_id, job.extraction_id),
         known.attempts if known else 0,
         await active_space(connection),
+        options,
     )
 
 
@@ -62,7 +75,8 @@ async def _begin(
     if taken == len(pending):
         await sessions.mark_queued(connection, owner_id, [job.session_id], queued=False)
     else:
-        await queue_extractions(connection, job.user, [job.session_id], 0.0)
+        trigger: Trigger = "manual" if job.trigger == "manual" else "auto"
+        await queue_extractions(connection, job.user, [job.session_id], 0.0, trigger)
     if not taken:
         return False
     await extractions.insert_extraction(

@@ -13,6 +13,7 @@ from services.contract.user import User
 from services.ingest import convert
 from services.ingest.closing import close
 from services.ingest.message_pages import message_page
+from services.runtime.config import OptionSettings
 from services.runtime.database import Connection, Database
 from services.runtime.errors import AlreadyExists, NotFound
 from services.runtime.ids import new_id
@@ -27,8 +28,9 @@ Context = aio.ServicerContext[Message, Message]
 class ConversationServicer(ConversationServiceServicer):
     """Sessions and messages; the contract's comments say what each call does."""
 
-    def __init__(self, database: Database, tokens: PageTokens) -> None:
+    def __init__(self, database: Database, server: OptionSettings, tokens: PageTokens) -> None:
         self._database = database
+        self._server = server
         self._tokens = tokens
 
     async def CreateSession(
@@ -87,7 +89,7 @@ class ConversationServicer(ConversationServiceServicer):
         user = User.served(request.user_id)
 
         async def work(connection: Connection) -> sessions.SessionRow | None:
-            await close(connection, user, request.session_id)
+            await close(connection, user, request.session_id, self._server)
             return await sessions.get_session(connection, user.owner_id, request.session_id)
 
         row = await self._database.run(user.scope, work)

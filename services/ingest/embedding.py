@@ -11,7 +11,7 @@ from services.contract.user import User
 from services.ingest.embedder import MAX_TEXTS, Embedder, Vector
 from services.ingest.ingest_metrics import JobMetrics
 from services.ingest.precedence import Precedence
-from services.ingest.retries import delay_of
+from services.runtime.backoff import delay_of
 from services.runtime.database import Connection, Database
 from services.runtime.errors import Internal, MnemaError
 from services.runtime.ids import OwnerId

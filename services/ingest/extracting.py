@@ -14,9 +14,10 @@ from services.ingest.ingest_metrics import ExtractionMetrics
 from services.ingest.intake import queue_embedding
 from services.ingest.job_payloads import ExtractJob
 from services.ingest.precedence import Precedence
-from services.ingest.retries import delay_of
+from services.ingest.reflection import queue_if_due
 from services.providers.llm.base import MalformedAnswer
-from services.runtime.config import ExtractionSettings
+from services.runtime.backoff import delay_of
+from services.runtime.config import ExtractionSettings, OptionSettings
 from services.runtime.database import Connection, Database
 from services.runtime.errors import DeadlineExceeded, MnemaError, Unavailable
 from services.storage import extractions, jobs, messages
@@ -39,6 +40,7 @@ class ExtractionJobs:
         extractor: Extractor,
         embedder: Embedder,
         settings: ExtractionSettings,
+        server: OptionSettings,
         metrics: ExtractionMetrics,
         precedence: Precedence,
     ) -> None:
@@ -46,6 +48,7 @@ class ExtractionJobs:
         self._extractor = extractor
         self._embedder = embedder
         self._settings = settings
+        self._server = server
         self._metrics = metrics
         self._precedence = precedence
 
@@ -55,7 +58,7 @@ class ExtractionJobs:
         name = self._extractor.name.removeprefix("llm:")
 
         async def begin(connection: Connection) -> Claim | None:
-            return await claim(connection, job, self._settings, name)
+            return await claim(connection, job, self._settings, self._server, name)
 
         claimed = await self._database.run(job.user.scope, begin)
         if claimed is None:
@@ -79,7 +82,12 @@ class ExtractionJobs:
     async def _find(self, claimed: Claim) -> Findings:
         """Asks the extractor, then for vectors; findings without vectors are better than none."""
         job = claimed.job
-        batch = batch_of(job.user.user_id, job.session_id, claimed.messages)
+        batch = batch_of(
+            job.user.user_id,
+            job.session_id,
+            claimed.messages,
+            triples=claimed.options.graph_enabled,
+        )
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
@@ -123,6 +131,8 @@ class ExtractionJobs:
 
         async def write(connection: Connection) -> bool:
             written = await commit_findings(connection, user.owner_id, extraction_id, findings)
+            if written:
+                await queue_if_due(connection, user, extraction_id, self._settings, self._server)
             if written and missing:
                 await queue_embedding(connection, user)
             return written

@@ -28,7 +28,9 @@ _SLOT_OF_RELATION = {"WORKS_AT": "employer", "LIVES_IN": "location"}
 _RECENT = timedelta(days=1)
 
 
-def batch_of(user_id: str, session_id: str, rows: Sequence[MessageRow]) -> ConversationBatch:
+def batch_of(
+    user_id: str, session_id: str, rows: Sequence[MessageRow], *, triples: bool = True
+) -> ConversationBatch:
     """Stored messages of one session as the extractor reads them."""
     return ConversationBatch(
         user_id,
@@ -44,6 +46,7 @@ def batch_of(user_id: str, session_id: str, rows: Sequence[MessageRow]) -> Conve
             )
             for row in rows
         ),
+        triples=triples,
     )
 
 
@@ -56,12 +59,19 @@ def findings_of(
     duration_ms: int,
     space: EmbeddingSpace,
 ) -> Findings:
-    """An extraction, ready to be committed; without vectors."""
+    """An extraction, ready to be committed; without vectors.
+
+    Where no triples were asked for, nothing of it goes to the graph; what is over still ends
+    the memories that say it.
+    """
     said_at = {message.message_id: message.said_at for message in batch.messages}
     return Findings(
         memories=tuple(_memory(each, extraction_id, said_at) for each in extraction.memories),
-        paths=tuple(tuple(map(_node, each.entities)) for each in extraction.memories),
-        statements=_statements(extraction.triples, extraction_id, said_at),
+        paths=tuple(
+            tuple(map(_node, each.entities)) if batch.triples else ()
+            for each in extraction.memories
+        ),
+        statements=_statements(extraction.triples if batch.triples else (), extraction_id, said_at),
         vacated=tuple(_vacated(extraction.triples, said_at)),
         profile=tuple(
             ProfileChange(each.key, each.value, each.mode) for each in extraction.profile_updates

@@ -17,7 +17,8 @@ from services.ingest.intake import analyze_all, in_sessions, take_in
 from services.ingest.retries import restart
 from services.ingest.storing import Analyzed, MessageStore
 from services.ingest.streaming import MessageStreams
-from services.runtime.config import ExtractionSettings
+from services.ingest.triggers import start_all
+from services.runtime.config import ExtractionSettings, OptionSettings
 from services.runtime.database import Connection, Database
 from services.runtime.paging import PageTokens, page_size
 from services.storage.extractions import count_waiting, list_extractions
@@ -38,14 +39,16 @@ class IngestServicer(IngestServiceServicer):
         self,
         database: Database,
         settings: ExtractionSettings,
+        server: OptionSettings,
         tokens: PageTokens,
         executor: Executor,
     ) -> None:
         self._database = database
         self._settings = settings
+        self._server = server
         self._tokens = tokens
         self._executor = executor
-        store = MessageStore(database, settings)
+        store = MessageStore(database, settings, server)
         self._company = Company(store)
         self._streams = MessageStreams(store, executor)
 
@@ -69,7 +72,9 @@ class IngestServicer(IngestServiceServicer):
 
         async def work(connection: Connection) -> pb.IngestBatchResponse:
             async def write() -> pb.IngestBatchResponse:
-                rows = await take_in(connection, user, messages, terms, self._settings)
+                rows = await take_in(
+                    connection, user, messages, terms, self._settings, self._server
+                )
                 return pb.IngestBatchResponse(receipts=map(convert.receipt_of, rows))
 
             return await once(connection, user.owner_id, request, pb.IngestBatchResponse, write)
@@ -130,3 +135,10 @@ class IngestServicer(IngestServiceServicer):
             self._database, user, chosen, request.max_retries or _DEFAULT_RETRIES
         )
         return pb.RetryFailedExtractionsResponse(extraction_ids=map(str, started))
+
+    async def StartExtraction(
+        self, request: pb.StartExtractionRequest, context: Context
+    ) -> pb.StartExtractionResponse:
+        user = User.served(request.user_id)
+        started = await start_all(self._database, user, request.session_id)
+        return pb.StartExtractionResponse(session_ids=started)

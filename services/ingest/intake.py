@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from services.contract.user import User
-from services.ingest.job_payloads import ExtractJob
-from services.runtime.config import ExtractionSettings
+from services.ingest.triggers import queue_due
+from services.runtime.config import ExtractionSettings, OptionSettings
 from services.runtime.database import Connection
 from services.runtime.ids import new_id
 from services.storage import jobs, sessions
-from services.storage.foundation import register_user
 from services.storage.messages import MessageRow, NewMessage, insert_messages
+from services.storage.options import register_and_read
 from services.storage.places import message_place
 from services.storage.search_items import IndexedItem, index_items
 from services.text.traits import BY_ASSISTANT
@@ -60,13 +60,15 @@ async def take_in(
     messages: Sequence[Said],
     units: Sequence[Sequence[Unit]],
     settings: ExtractionSettings,
+    server: OptionSettings,
 ) -> list[MessageRow]:
-    """Stores messages in their order, with their index entries and the job they need.
+    """Stores messages in their order, with their index entries and the jobs they need.
 
-    Belongs inside one transaction; `units` are those of the contents. Raises
+    Belongs inside one transaction; `units` are those of the contents, `server` holds where
+    neither the tenant nor the user has chosen when to extract. Raises
     FailedPrecondition (SESSION_CLOSED) if one of the sessions is closed.
     """
-    await register_user(connection, user.owner_id, user.tenant_id, user.user_id)
+    chosen = await register_and_read(connection, user.owner_id, user.tenant_id, user.user_id)
     counts = Counter(message.session_id for message in messages)
     reserved = await sessions.reserve_sequences(connection, user.owner_id, counts)
     taken = {name: each.last - counts[name] for name, each in reserved.items()}
@@ -83,8 +85,8 @@ async def take_in(
     ]
     await index_items(connection, user.owner_id, items)
     if settings.enabled:
-        unqueued = [each.session_id for each in reserved.values() if not each.extraction_queued]
-        await queue_extractions(connection, user, unqueued, settings.delay_seconds)
+        options = chosen.over(server)
+        await queue_due(connection, user, reserved.values(), options, settings.delay_seconds)
     await queue_embedding(connection, user)
     return stored
 
@@ -106,18 +108,6 @@ def _indexed(row: MessageRow, session: int, units: Sequence[Unit]) -> list[Index
         )
         for part, unit in enumerate(units)
     ]
-
-
-async def queue_extractions(
-    connection: Connection, user: User, session_ids: Sequence[str], delay_seconds: float
-) -> None:
-    """Queues one job for each of these sessions, which this transaction has locked."""
-    if not session_ids:
-        return
-    await sessions.mark_queued(connection, user.owner_id, session_ids, queued=True)
-    for session_id in session_ids:
-        job = ExtractJob(user, session_id, new_id())
-        await jobs.enqueue(connection, jobs.EXTRACT, job.payload(), delay_seconds=delay_seconds)
 
 
 async def queue_embedding(connection: Connection, user: User) -> None:

@@ -1,6 +1,5 @@
-"""What becomes of attempts that failed: when they are made again, and by whose wish."""
+"""Attempts that failed for good, made again by somebody's wish."""
 
-import random
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -11,20 +10,8 @@ from services.storage import jobs
 from services.storage.extractions import restart_failed
 from services.storage.messages import set_extraction_state
 
-LONGEST_DELAY_SECONDS = 600.0
 # So many extractions are started anew in one transaction.
 _RESTARTED_AT_ONCE = 200
-
-
-def delay_of(attempts: int, first_seconds: float, retry_after: float | None = None) -> float:
-    """Seconds before the next attempt, after `attempts` that failed.
-
-    Doubles with each, up to 10 minutes, with a random tenth less so that what failed together
-    does not come back together; never less than the `retry_after` that was asked for.
-    """
-    doubled = min(first_seconds * 2.0 ** min(attempts - 1, 32), LONGEST_DELAY_SECONDS)
-    jittered = doubled * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
-    return max(jittered, retry_after or 0.0)
 
 
 async def restart(

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from services.contract.user import User
 from services.ingest.intake import Said, take_in
-from services.runtime.config import ExtractionSettings
+from services.runtime.config import ExtractionSettings, OptionSettings
 from services.runtime.database import Connection, Database
 from services.runtime.errors import FailedPrecondition, RequestIdReused
 from services.storage.messages import MessageRow
@@ -33,9 +33,12 @@ class Analyzed:
 class MessageStore:
     """Stores messages of requests that carry one each."""
 
-    def __init__(self, database: Database, settings: ExtractionSettings) -> None:
+    def __init__(
+        self, database: Database, settings: ExtractionSettings, server: OptionSettings
+    ) -> None:
         self._database = database
         self._settings = settings
+        self._server = server
 
     async def store(
         self,
@@ -58,6 +61,7 @@ class MessageStore:
                     [messages[at].said for at in chosen],
                     [messages[at].units for at in chosen],
                     self._settings,
+                    self._server,
                 )
                 return [answer(row, requests[at]) for row, at in zip(rows, chosen, strict=True)]
 

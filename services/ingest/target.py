@@ -34,7 +34,7 @@ async def build_ingest(settings: RuntimeSettings, stack: AsyncExitStack) -> Serv
     database = await stack.enter_async_context(Database.open(settings.database))
     executor = stack.enter_context(ThreadPoolExecutor(1, "analysis"))
     tokens = PageTokens(settings.internal_key)
-    ingest = IngestServicer(database, settings.extraction, tokens, executor)
+    ingest = IngestServicer(database, settings.extraction, settings.options, tokens, executor)
     return Servicers(
         services=(
             Service(
@@ -44,7 +44,7 @@ async def build_ingest(settings: RuntimeSettings, stack: AsyncExitStack) -> Serv
             ),
             Service(
                 "mnema.v1.ConversationService",
-                ConversationServicer(database, tokens),
+                ConversationServicer(database, settings.options, tokens),
                 add_ConversationServiceServicer_to_server,
             ),
             Service(
@@ -82,6 +82,7 @@ async def build_worker(
         extractor or create_extractor(configured, llm),
         embedder,
         settings.extraction,
+        settings.options,
         ExtractionMetrics(),
         precedence,
     )

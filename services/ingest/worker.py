@@ -24,9 +24,10 @@ from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 
 from services.ingest.ingest_metrics import JobMetrics
-from services.ingest.retries import delay_of
+from services.runtime.backoff import delay_of
 from services.runtime.config import DatabaseSettings
 from services.runtime.errors import MnemaError
+from services.runtime.statements import log_statement
 from services.storage.queue import free_held, purge
 
 log = structlog.get_logger("mnema.worker")
@@ -113,6 +114,8 @@ class Worker:
             await connection.set_type_codec(
                 "jsonb", schema="pg_catalog", encoder=str, decoder=json.loads
             )
+            if self._database.log_statements:
+                connection.add_query_logger(log_statement)
             yield connection
         finally:
             if not connection.is_closed():

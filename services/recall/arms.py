@@ -16,9 +16,9 @@ from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
 from services.contract.convert_message import datetime_of
 from services.contract.user import User
 from services.recall.fact_times import asks_for_times
-from services.recall.profile import read_profile
+from services.recall.profile import Standing, read_standing
 from services.runtime.channels import call_timeout
-from services.runtime.config import RecallSettings
+from services.runtime.config import OptionSettings, RecallSettings
 from services.runtime.database import Database
 from services.runtime.errors import DeadlineExceeded, MnemaError, Unavailable
 
@@ -74,11 +74,13 @@ class Arms:
         graph: grpc.aio.Channel,
         database: Database,
         settings: RecallSettings,
+        server: OptionSettings,
     ) -> None:
         self._vector: VectorServiceAsyncStub = VectorServiceStub(vector)
         self._graph: GraphServiceAsyncStub = GraphServiceStub(graph)
         self._database = database
         self._settings = settings
+        self._server = server
 
     async def ask(self, request: pb.RecallRequest, user: User) -> Found:
         """Everything that could be found in time.
@@ -87,10 +89,11 @@ class Arms:
         memories nor the graph could be searched.
         """
         found = Found()
-        hits, facts, profile = await asyncio.gather(
+        standing = asyncio.ensure_future(self._read_standing(request, user))
+        hits, facts, known = await asyncio.gather(
             _left_out(self._search(request), "vector", found),
-            _left_out(self._find_facts(request), "graph", found),
-            _left_out(self._read_profile(request, user), "profile", found),
+            _left_out(self._find_facts(request, standing), "graph", found),
+            _left_out(standing, "profile", found),
         )
         if hits is None and facts is None:
             reasons = "; ".join(f"{arm.arm}: {arm.reason}" for arm in found.missing)
@@ -104,8 +107,8 @@ class Arms:
             )
         if facts is not None:
             found.facts.extend(facts.facts)
-        if profile is not None:
-            found.profile = profile
+        if known is not None:
+            found.profile = known.profile
         return found
 
     async def _search(self, request: pb.RecallRequest) -> vector_pb.SearchResponse:
@@ -134,7 +137,15 @@ class Arms:
         timeout = call_timeout(self._settings.vector_timeout_seconds)
         return await self._vector.Search(search, timeout=timeout)
 
-    async def _find_facts(self, request: pb.RecallRequest) -> graph_pb.FindFactsResponse:
+    async def _find_facts(
+        self, request: pb.RecallRequest, standing: "asyncio.Future[Standing]"
+    ) -> graph_pb.FindFactsResponse | None:
+        """None if the user's settings leave the graph out."""
+        await asyncio.wait({standing})
+        # Where they can't be read, what the database has to say of facts will tell.
+        unknown = standing.cancelled() or standing.exception() is not None
+        if not unknown and not standing.result().chosen.over(self._server).graph_enabled:
+            return None
         # What the times leave out is left out here: the graph is asked for all that it may say.
         limit = MOST_HITS if asks_for_times(request) else request.limit or DEFAULT_LIMIT
         find = graph_pb.FindFactsRequest(user_id=request.user_id, query=request.query, limit=limit)
@@ -143,11 +154,11 @@ class Arms:
         timeout = call_timeout(self._settings.graph_timeout_seconds)
         return await self._graph.FindFacts(find, timeout=timeout)
 
-    async def _read_profile(self, request: pb.RecallRequest, user: User) -> Mapping[str, Any]:
+    async def _read_standing(self, request: pb.RecallRequest, user: User) -> Standing:
         as_of = datetime_of(request.as_of) if request.HasField("as_of") else None
         try:
             async with asyncio.timeout(call_timeout(self._settings.profile_timeout_seconds)):
-                return await read_profile(self._database, user, as_of)
+                return await read_standing(self._database, user, as_of)
         except TimeoutError as error:
             raise DeadlineExceeded("the database took too long") from error
 

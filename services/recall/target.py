@@ -21,6 +21,7 @@ async def build_recall(settings: RuntimeSettings, stack: AsyncExitStack) -> Serv
         graph=open_channel(settings.peers.graph, settings, stack),
         database=database,
         settings=settings.recall,
+        server=settings.options,
     )
     accesses = AccessCounter(database)
     servicer = RecallServicer(arms, accesses)

@@ -1,18 +1,34 @@
 """Digests and the emotion profile as the contract has them."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from mnema.v1 import reflect_service_pb2 as pb
 from mnema.v1 import types_pb2 as types
+from services.contract.convert_message import timestamp_of
 from services.reflect.digest import Digested
+from services.storage.digest_runs import DigestRow, InsightRow, State, Trigger
 from services.storage.digests import EmotionProfileRow
 
 # The commonest labels and triggers that an answer names.
 SHOWN = 10
 
 
-def digest_response(digested: Digested) -> pb.DigestResponse:
-    """The answer to Digest."""
+STATES: Mapping[State, pb.DigestState.ValueType] = {
+    "pending": pb.DIGEST_STATE_PENDING,
+    "running": pb.DIGEST_STATE_RUNNING,
+    "done": pb.DIGEST_STATE_DONE,
+    "failed": pb.DIGEST_STATE_FAILED,
+}
+TRIGGERS: Mapping[Trigger, pb.DigestTrigger.ValueType] = {
+    "call": pb.DIGEST_TRIGGER_CALL,
+    "interval": pb.DIGEST_TRIGGER_INTERVAL,
+}
+
+
+def digest_response(digested: Digested, digest_id: UUID | None) -> pb.DigestResponse:
+    """The answer to Digest; without an id if there was nothing to digest."""
     return pb.DigestResponse(
         insights_generated=len(digested.insights),
         insights=[
@@ -26,7 +42,48 @@ def digest_response(digested: Digested) -> pb.DigestResponse:
         ],
         emotion_profile=profile_message(digested.profile),
         memories_analyzed=digested.memories_analyzed,
+        digest_id=str(digest_id or ""),
     )
+
+
+def digest_message(
+    row: DigestRow,
+    insights: Sequence[InsightRow] = (),
+    profile: EmotionProfileRow | None = None,
+) -> pb.Digest:
+    """A digest with what it brought, as far as that is given."""
+    message = pb.Digest(
+        digest_id=str(row.digest_id),
+        state=STATES[row.state],
+        trigger=TRIGGERS[row.trigger],
+        batch_size=row.batch_size,
+        attempts=row.attempts,
+        error=row.error,
+        error_reason=row.error_reason,
+        memories_analyzed=row.memories_analyzed,
+        insights_generated=row.insights_generated,
+        insights=[
+            pb.Insight(
+                memory_id=str(insight.memory_id),
+                content=insight.content,
+                category=insight.category,
+                source_memory_ids=map(str, insight.source_memory_ids),
+            )
+            for insight in insights
+        ],
+        emotion_profile=profile_message(profile),
+        created_at=timestamp_of(row.recorded_at),
+    )
+    if row.started_at is not None:
+        message.started_at.FromDatetime(row.started_at)
+    if row.finished_at is not None:
+        message.finished_at.FromDatetime(row.finished_at)
+    return message
+
+
+def state_name(state: pb.DigestState.ValueType) -> str:
+    """A state as it is stored; empty for the one that means any."""
+    return next((name for name, value in STATES.items() if value == state), "")
 
 
 def profile_message(profile: EmotionProfileRow | None) -> types.EmotionProfile:

@@ -16,8 +16,8 @@ from services.reflect.insights import NewInsight
 from services.reflect.thinking import Thinker
 from services.runtime.database import Connection, Database
 from services.runtime.errors import MnemaError
-from services.runtime.ids import OwnerId, new_id
-from services.storage import digests, foundation, jobs
+from services.runtime.ids import OwnerId
+from services.storage import digest_runs, digests, foundation, jobs
 from services.storage.digests import DigestMemory, EmotionProfileRow
 from services.storage.foundation import EmbeddingSpace
 from services.storage.memories import NewMemory, remember
@@ -38,9 +38,10 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredInsight:
-    """An insight as it was stored."""
+    """An insight as it was stored: the memory, and its revision `item_id`."""
 
     memory_id: UUID
+    item_id: UUID
     insight: NewInsight
 
 
@@ -51,6 +52,19 @@ class Digested:
     memories_analyzed: int
     insights: tuple[StoredInsight, ...]
     profile: EmotionProfileRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a digest thinks over: new memories, known insights.
+
+    `messages` is how many of the user's messages have been extracted since the last digest.
+    """
+
+    memories: tuple[DigestMemory, ...]
+    known: tuple[str, ...]
+    space: EmbeddingSpace
+    messages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,42 +85,63 @@ class Digester:
         self._thinker = thinker
         self._embedder = embedder
 
-    async def think(self, user: User, batch_size: int) -> Thought:
-        """Reads at most `batch_size` new memories and thinks them over. Writes nothing.
+    async def read(self, user: User, batch_size: int) -> Material:
+        """Reads at most `batch_size` new memories, and what is known already."""
+        owner_id = user.owner_id
+        async with self._database.transaction(user.scope, readonly=True) as connection:
+            # First: what is counted after the memories were read may rest on others.
+            messages = await digest_runs.counted_messages(connection, owner_id)
+            memories = await digests.undigested(connection, owner_id, batch_size)
+            known = await digests.known_insights(connection, owner_id, KNOWN_INSIGHTS)
+            space = await foundation.active_space(connection)
+        # That a memory is about its user goes without saying.
+        about = tuple(_without(memory, user.user_id) for memory in memories)
+        return Material(about, tuple(known), space, messages)
+
+    async def think(self, material: Material) -> Thought:
+        """Thinks it over; without memories there is nothing to think, and nobody is asked.
 
         Raises what the thinker's provider raises. Insights that can't be embedded now are
         stored without a vector; the embedding follows as a job.
         """
-        async with self._database.transaction(user.scope, readonly=True) as connection:
-            memories = await digests.undigested(connection, user.owner_id, batch_size)
-            known = await digests.known_insights(connection, user.owner_id, KNOWN_INSIGHTS)
-            space = await foundation.active_space(connection)
-        # That a memory is about its user goes without saying.
-        memories = [_without(memory, user.user_id) for memory in memories]
+        memories = material.memories
         if not memories:
             return Thought((), (), None, "")
-        insights = await self._thinker.insights(memories, known)
+        insights = await self._thinker.insights(memories, material.known)
         state = await self._thinker.state(memories)
-        vectors = await self._vectors([insight.content for insight in insights], space)
-        return Thought(tuple(memories), tuple(insights), vectors, state)
+        vectors = await self._vectors([insight.content for insight in insights], material.space)
+        return Thought(memories, tuple(insights), vectors, state)
 
-    async def store(self, connection: Connection, user: User, thought: Thought) -> Digested:
+    async def store(
+        self, connection: Connection, user: User, digest_id: UUID, thought: Thought
+    ) -> Digested | None:
         """Stores a thought: insights, profile, and that its memories have been read.
 
-        If another digest has read some of them meanwhile, this one adds nothing.
+        The digest of that id is running, and done by this; None, and nothing stored, if it is
+        not. If another digest has read some of the memories meanwhile, this one adds nothing.
         """
         owner_id = user.owner_id
         await foundation.lock_owner(connection, owner_id)
+        run = await digest_runs.get_digest(connection, owner_id, digest_id)
+        if run is None or run.state != "running":
+            return None
         profile = await digests.get_emotion_profile(connection, owner_id)
-        digest_id = new_id()
         items = [memory.item_id for memory in thought.memories]
         if not items or not await _unread(connection, owner_id, items):
+            await digest_runs.finish_digest(connection, owner_id, digest_id)
             return Digested(0, (), profile)
         await digests.mark_digested(connection, owner_id, items, digest_id)
         stored = await _remember(connection, user, thought)
-        await digests.insert_digest(connection, owner_id, digest_id, len(items), len(stored))
         profile = emotion.updated(profile, thought.memories, thought.state, datetime.now(UTC))
         await digests.store_emotion_profile(connection, owner_id, profile)
+        await digest_runs.finish_digest(
+            connection,
+            owner_id,
+            digest_id,
+            analyzed=len(items),
+            insight_items=[insight.item_id for insight in stored],
+            profile_revision=profile.revision,
+        )
         return Digested(len(items), tuple(stored), profile)
 
     async def _vectors(
@@ -159,7 +194,7 @@ async def _remember(connection: Connection, user: User, thought: Thought) -> lis
     if any(memory.awaits_vectors for memory in new):
         await jobs.enqueue(connection, jobs.EMBED, user.payload())
     return [
-        StoredInsight(each.memory_id, insight)
+        StoredInsight(each.memory_id, each.item_id, insight)
         for each, insight in zip(remembered, thought.insights, strict=True)
         if each.outcome in ("added", "superseding")
     ]

@@ -3,16 +3,21 @@
 from contextlib import AsyncExitStack
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from mnema.v1 import reflect_service_pb2_grpc
 from services.contract.embedder import VectorEmbedder
+from services.providers.llm.base import LlmProvider
 from services.providers.llm.factory import create_llm
 from services.providers.llm.settings import LlmSettings
 from services.reflect.digest import Digester
+from services.reflect.digest_jobs import DigestJobs
 from services.reflect.servicer import ReflectServicer
 from services.reflect.thinking import LlmThinker, RuleThinker, Thinker
 from services.runtime.channels import ChannelSettings, open_channel
-from services.runtime.config import DatabaseSettings, PeerSettings
+from services.runtime.config import DatabaseSettings, ExtractionSettings, PeerSettings
 from services.runtime.database import Database
+from services.runtime.paging import PageTokens
 from services.runtime.server import Service, Servicers
 from services.storage.accounts import DatabaseAuthenticator
 
@@ -29,6 +34,14 @@ class ReflectSettings(ChannelSettings, Protocol):
         """Where the vector service is."""
 
     @property
+    def internal_key(self) -> SecretStr | None:
+        """What page tokens are signed with."""
+
+    @property
+    def extraction(self) -> ExtractionSettings:
+        """How often a job is tried, and when again."""
+
+    @property
     def llm(self) -> LlmSettings:
         """Who thinks; none: rules."""
 
@@ -37,12 +50,14 @@ async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Ser
     """The reflect target: thinks with the configured LLM, or by rules where there is none."""
     database = await stack.enter_async_context(Database.open(settings.database))
     llm = create_llm(settings.llm)
-    thinker: Thinker = RuleThinker()
     if llm is not None:
         stack.push_async_callback(llm.close)
-        thinker = LlmThinker(llm)
-    embedder = VectorEmbedder(open_channel(settings.peers.vector, settings, stack))
-    servicer = ReflectServicer(database, Digester(database, thinker, embedder))
+    servicer = ReflectServicer(
+        database,
+        _digester(settings, stack, database, llm),
+        PageTokens(settings.internal_key),
+        settings.extraction.max_attempts,
+    )
     return Servicers(
         services=(
             Service(
@@ -53,3 +68,19 @@ async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Ser
         ),
         authenticator=DatabaseAuthenticator(database),
     )
+
+
+def digest_jobs(
+    settings: ReflectSettings, stack: AsyncExitStack, database: Database, llm: LlmProvider | None
+) -> DigestJobs:
+    """The worker's part: digests in the background. The caller closes what it passes."""
+    digester = _digester(settings, stack, database, llm)
+    return DigestJobs(database, digester, settings.extraction)
+
+
+def _digester(
+    settings: ReflectSettings, stack: AsyncExitStack, database: Database, llm: LlmProvider | None
+) -> Digester:
+    thinker: Thinker = RuleThinker() if llm is None else LlmThinker(llm)
+    embedder = VectorEmbedder(open_channel(settings.peers.vector, settings, stack))
+    return Digester(database, thinker, embedder)

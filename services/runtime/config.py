@@ -42,6 +42,10 @@ class DatabaseSettings(SettingsGroup):
         ge=0,
         description="Prepared statements per connection; 0 behind PgBouncer < 1.21.",
     )
+    log_statements: bool = Field(
+        default=False,
+        description="Logs every statement with its duration, never with its parameters.",
+    )
 
 
 class ServerSettings(SettingsGroup):
@@ -132,6 +136,33 @@ class ExtractionSettings(SettingsGroup):
     )
 
 
+class OptionSettings(SettingsGroup):
+    """What tenants and users may choose for themselves; here: where they have chosen nothing."""
+
+    auto_extract: bool = Field(default=True, description="Extract messages by themselves.")
+    graph_enabled: bool = Field(
+        default=True, description="Extract triples, and recall facts of the graph."
+    )
+    reflection_interval: int = Field(
+        default=20, ge=0, le=10_000, description="User messages between two digests; 0 = off."
+    )
+    message_interval: int = Field(
+        default=1,
+        ge=0,
+        le=10_000,
+        description="Pending messages of a session that are extracted; 0: a number never does.",
+    )
+    idle_timeout_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=30 * 24 * 3600,
+        description="Pause after which a session's messages are extracted; 0: a pause never does.",
+    )
+    on_session_close: bool = Field(
+        default=True, description="Extract a session's messages when it is closed."
+    )
+
+
 class WorkerSettings(SettingsGroup):
     """How the worker works beside everything else."""
 
@@ -178,6 +209,7 @@ class RuntimeSettings(BaseSettings):
     peers: PeerSettings = PeerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     extraction: ExtractionSettings = ExtractionSettings()
+    options: OptionSettings = OptionSettings()
     worker: WorkerSettings = WorkerSettings()
     recall: RecallSettings = RecallSettings()
 

@@ -21,6 +21,7 @@ from services.runtime.config import DatabaseSettings
 from services.runtime.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from services.runtime.opening import Isolation, reading_script, settings_statement
 from services.runtime.scope import Scope
+from services.runtime.statements import log_statement
 
 __all__ = ["Connection", "Database", "Isolation", "Scope", "connection_lost"]
 
@@ -66,7 +67,7 @@ class Database:
                 timeout=settings.connect_timeout_seconds,
                 command_timeout=settings.command_timeout_seconds,
                 statement_cache_size=settings.statement_cache_size,
-                init=_register_codecs,
+                init=_prepare_logging if settings.log_statements else _register_codecs,
                 reset=_keep_session,
             )
         except (*_CONNECTION_LOST, OSError) as error:
@@ -301,6 +302,12 @@ async def _connect(settings: DatabaseSettings) -> "asyncpg.Connection[asyncpg.Re
         )
     except (*_CONNECTION_LOST, OSError) as error:
         raise _unavailable() from error
+
+
+async def _prepare_logging(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """`_register_codecs`, and a log of the statements to come."""
+    await _register_codecs(connection)
+    connection.add_query_logger(log_statement)
 
 
 async def _register_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -102,6 +102,7 @@ BY_NAME: Mapping[str, Rule] = {
     "memory_id": _UUID,
     "message_id": _UUID,
     "extraction_id": _UUID,
+    "digest_id": _UUID,
     "file_id": _UUID,
     "edge_id": _UUID,
     "request_id": _UUID,
@@ -164,5 +165,8 @@ BY_FULL_NAME: Mapping[str, Rule] = {
     "mnema.v1.FactorStrengths.recency": _SHARE,
     "mnema.v1.FactorStrengths.importance": _SHARE,
     "mnema.v1.FactorStrengths.graph_boost": _SHARE,
+    "mnema.v1.Settings.reflection_interval": Number(0, 10_000),
+    "mnema.v1.ExtractionStrategy.message_interval": Number(0, 10_000),
+    "mnema.v1.ExtractionStrategy.idle_timeout": Span(0, 30 * 24 * 3600.0),
     "mnema.v1.NewFile.size_bytes": Number(0, 2**62),  # too many for a file is an error of its own
 }

@@ -24,6 +24,7 @@ _SET_SETTINGS = "SELECT " + ", ".join(
 # as little counted as they may; nothing is compiled.
 _BY_KEYS = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_hashjoin", "jit")
 SET_BY_KEYS = "".join(f", set_config('{name}', 'off', true)" for name in _BY_KEYS)
+_BEGIN = "BEGIN ISOLATION LEVEL"
 # What settings are made of: nothing that a literal would have to escape.
 _PLAIN = re.compile(r"[0-9A-Za-z_-]*")
 
@@ -44,6 +45,9 @@ def reading_script(isolation: Isolation, values: Sequence[str], *, by_keys: bool
     level = isolation.upper().replace("_", " ")
     pairs = zip(SETTINGS, values, strict=True)
     assignments = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in pairs)
-    return f"BEGIN ISOLATION LEVEL {level} READ ONLY; SELECT {assignments}" + (
-        SET_BY_KEYS if by_keys else ""
-    )
+    return f"{_BEGIN} {level} READ ONLY; SELECT {assignments}" + (SET_BY_KEYS if by_keys else "")
+
+
+def without_values(statement: str) -> str:
+    """A statement as it may be logged: of a reading script what it begins with, not its values."""
+    return statement.partition(";")[0] if statement.startswith(_BEGIN) else statement

@@ -93,18 +93,19 @@ async def mark_digested(
     await connection.execute(SQL["mark_digested"], owner_id, list(item_ids), digest_id)
 
 
-async def insert_digest(
-    connection: Connection, owner_id: OwnerId, digest_id: UUID, analyzed: int, insights: int
-) -> None:
-    """Notes that a digest took place."""
-    await connection.execute(SQL["insert_digest"], owner_id, digest_id, analyzed, insights)
-
-
 async def get_emotion_profile(
     connection: Connection, owner_id: OwnerId
 ) -> EmotionProfileRow | None:
     """The present profile; None before the first digest."""
     row = await connection.fetchrow(SQL["get_profile"], owner_id)
+    return None if row is None else EmotionProfileRow(**dict(row))
+
+
+async def get_profile_revision(
+    connection: Connection, owner_id: OwnerId, revision: int
+) -> EmotionProfileRow | None:
+    """One revision of the profile, present or past."""
+    row = await connection.fetchrow(SQL["get_profile_revision"], owner_id, revision)
     return None if row is None else EmotionProfileRow(**dict(row))
 
 

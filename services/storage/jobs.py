@@ -14,11 +14,12 @@ SQL = load("jobs")
 # What the worker knows how to do: the names of the queue's entrypoints.
 EXTRACT = "extract"
 EMBED = "embed"
+DIGEST = "digest"
 DELETE_OBJECT = "delete_object"
 SWEEP_OBJECT = "sweep_object"
 
 # Higher runs first: what a person waits for before what can wait.
-PRIORITY = {EXTRACT: 10, EMBED: 20, DELETE_OBJECT: 0, SWEEP_OBJECT: 0}
+PRIORITY = {EXTRACT: 10, EMBED: 20, DIGEST: 5, DELETE_OBJECT: 0, SWEEP_OBJECT: 0}
 
 
 async def enqueue(

@@ -118,6 +118,14 @@ async def pending_of(
     return [(row["message_id"], row["characters"]) for row in rows]
 
 
+async def sessions_with_pending(
+    connection: Connection, owner_id: OwnerId, session_ids: Sequence[str], count: int
+) -> list[str]:
+    """Those of the sessions that have `count` pending messages or more."""
+    rows = await connection.fetch(SQL["sessions_with_pending"], owner_id, list(session_ids), count)
+    return [row["session_id"] for row in rows]
+
+
 async def assign_extraction(
     connection: Connection, owner_id: OwnerId, message_ids: Sequence[UUID], extraction_id: UUID
 ) -> None:

@@ -37,21 +37,27 @@ class SessionRow:
 class Reserved:
     """Sequences in a session: `last` is that of the newest message, `number` the session's.
 
-    `extraction_queued` says whether a job waits that will take the session's messages up.
+    `extraction_queued` says whether a job waits that will take the session's messages up,
+    `idle_queued` whether one does that will once nobody has spoken for long enough.
     """
 
     session_id: str
     number: int
     last: int
     extraction_queued: bool
+    idle_queued: bool
 
 
 @dataclass(frozen=True, slots=True)
 class LockedSession:
-    """A session that no other transaction changes until this one ends."""
+    """A session that no other transaction changes until this one ends.
+
+    `silent_seconds` have passed since its newest message; 0 if it has none.
+    """
 
     closed: bool
     extraction_queued: bool
+    silent_seconds: float
 
 
 async def create_session(
@@ -95,7 +101,11 @@ async def reserve_sequences(
     )
     reserved = {
         row["session_id"]: Reserved(
-            row["session_id"], row["number"], row["message_count"], row["extraction_queued"]
+            row["session_id"],
+            row["number"],
+            row["message_count"],
+            row["extraction_queued"],
+            row["idle_queued"],
         )
         for row in rows
     }
@@ -116,12 +126,30 @@ async def mark_queued(
     await connection.execute(SQL["mark_queued"], owner_id, list(session_ids), queued)
 
 
+async def mark_idle(
+    connection: Connection, owner_id: OwnerId, session_ids: Sequence[str], *, queued: bool
+) -> None:
+    """Notes whether a job waits for nobody to speak in these sessions."""
+    await connection.execute(SQL["mark_idle"], owner_id, list(session_ids), queued)
+
+
+async def lock_pending(
+    connection: Connection, owner_id: OwnerId, session_id: str, after: str, limit: int
+) -> list[str]:
+    """Locks sessions with pending messages, in the order of their ids, from behind `after`.
+
+    Only the one of `session_id`, unless that is empty; at most `limit` of them.
+    """
+    rows = await connection.fetch(SQL["lock_pending"], owner_id, session_id, after, limit)
+    return [row["session_id"] for row in rows]
+
+
 async def lock_session(
     connection: Connection, owner_id: OwnerId, session_id: str
 ) -> LockedSession | None:
     """Locks a session until the transaction ends; None if there is none."""
     row = await connection.fetchrow(SQL["lock_session"], owner_id, session_id)
-    return LockedSession(row["closed"], row["extraction_queued"]) if row else None
+    return LockedSession(**dict(row)) if row else None
 
 
 async def close_session(connection: Connection, owner_id: OwnerId, session_id: str) -> None:

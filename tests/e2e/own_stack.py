@@ -28,6 +28,8 @@ ENVIRONMENT = {
     # Assembled once per checkout, not once per run.
     "MNEMA_MODEL_FOLDER": str(CHECKOUT / "build" / "models"),
     "MNEMA_EXTRACTION__DELAY_SECONDS": "0.1",
+    # What is counted, memories and model calls, is what was asked for: no digest by itself.
+    "MNEMA_OPTIONS__REFLECTION_INTERVAL": "0",
     # What a killed worker held goes to the next one after this.
     "MNEMA_EXTRACTION__HEARTBEAT_TIMEOUT_SECONDS": "1.5",
 }

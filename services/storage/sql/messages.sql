@@ -39,6 +39,13 @@ SELECT message_id, length(content) AS characters FROM messages
 WHERE owner_id = $1 AND session_id = $2 AND extraction_state = 'pending'
 ORDER BY sequence LIMIT $3
 
+-- name: sessions_with_pending
+-- $1 owner_id, $2 session_id[], $3 how many. Key: ix_messages_unextracted. Of these sessions those with as many pending.
+SELECT session_id FROM unnest($2::text[]) AS given (session_id)
+WHERE $3 <= (SELECT count(*) FROM (
+    SELECT FROM messages
+    WHERE owner_id = $1 AND messages.session_id = given.session_id AND extraction_state = 'pending' LIMIT $3) AS counted)
+
 -- name: assign_extraction
 -- $1 owner_id, $2 message_id[], $3 extraction_id. Key: pk_messages.
 UPDATE messages SET extraction_state = 'running', extraction_id = $3

@@ -54,15 +54,30 @@ ON CONFLICT (owner_id, session_id) DO UPDATE
     SET message_count = sessions.message_count + excluded.message_count,
         last_message_at = greatest(sessions.last_message_at, now()), updated_at = greatest(sessions.updated_at, now())
     WHERE sessions.closed_at IS NULL
-RETURNING session_id, number, message_count, extraction_queued
+RETURNING session_id, number, message_count, extraction_queued, idle_queued
 
 -- name: mark_queued
 -- $1 owner_id, $2 session_id[], $3 whether a job waits for them. Key: pk_sessions.
 UPDATE sessions SET extraction_queued = $3 WHERE owner_id = $1 AND session_id = ANY ($2::text[])
 
+-- name: mark_idle
+-- $1 owner_id, $2 session_id[], $3 whether a job waits for silence in them. Key: pk_sessions.
+UPDATE sessions SET idle_queued = $3 WHERE owner_id = $1 AND session_id = ANY ($2::text[])
+
+-- name: lock_pending
+-- $1 owner_id, $2 session_id (empty: any), $3 the last row's session_id (empty: from the start), $4 how many.
+-- Keys: pk_sessions in its order, ix_messages_unextracted.
+SELECT session_id FROM sessions
+WHERE owner_id = $1 AND ($2 = '' OR session_id = $2) AND session_id > $3
+  AND EXISTS (SELECT FROM messages WHERE messages.owner_id = $1 AND messages.session_id = sessions.session_id
+              AND extraction_state = 'pending')
+ORDER BY session_id LIMIT $4 FOR UPDATE
+
 -- name: lock_session
 -- $1 owner_id, $2 session_id. Key: pk_sessions.
-SELECT closed_at IS NOT NULL AS closed, extraction_queued FROM sessions
+SELECT closed_at IS NOT NULL AS closed, extraction_queued,
+       coalesce(extract(epoch FROM now() - last_message_at), 0)::double precision AS silent_seconds
+FROM sessions
 WHERE owner_id = $1 AND session_id = $2 FOR UPDATE
 
 -- name: close_session

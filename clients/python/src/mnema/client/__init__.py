@@ -43,6 +43,7 @@ from mnema.client.models import (
     ApiKey,
     ConversationMessage,
     ConversationSession,
+    Digest,
     Document,
     Emotion,
     Extraction,
@@ -64,8 +65,10 @@ from mnema.client.results import (
     RecallResult,
     SearchResults,
 )
+from mnema.client.settings import UNCHANGED, ExtractionStrategy, Settings, SettingsOfLevel
 
 __all__ = [
+    "UNCHANGED",
     "AlreadyExists",
     "ApiKey",
     "AsyncMnema",
@@ -73,6 +76,7 @@ __all__ = [
     "ConversationMessage",
     "ConversationSession",
     "DeadlineExceeded",
+    "Digest",
     "DigestResult",
     "Document",
     "Edge",
@@ -81,6 +85,7 @@ __all__ = [
     "Emotion",
     "EmotionProfile",
     "Extraction",
+    "ExtractionStrategy",
     "FactorStrengths",
     "FailedPrecondition",
     "FieldViolation",
@@ -105,6 +110,8 @@ __all__ = [
     "RecallResult",
     "ResourceExhausted",
     "SearchResults",
+    "Settings",
+    "SettingsOfLevel",
     "SignalWeight",
     "Tenant",
     "Triple",

@@ -327,6 +327,8 @@ class DigestResult(TypedDict):
     insights: list[InsightDict]
     emotion_profile: EmotionProfile
     memories_analyzed: int
+    digest_id: str | None
+    """None if there was nothing new to digest."""
 
 
 class KeyValueItem(TypedDict):

@@ -24,10 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emnema/v1/account_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Y\n\x06Tenant\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"G\n\x04User\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8e\x02\n\x06\x41piKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.mnema.v1.ApiKeyKind\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0e\n\x06prefix\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x13\x43reateTenantRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"I\n\x14\x43reateTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.mnema.v1.Tenant\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"+\n\x10GetTenantRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"5\n\x11GetTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.mnema.v1.Tenant\";\n\x12ListTenantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x13ListTenantsResponse\x12!\n\x07tenants\x18\x01 \x03(\x0b\x32\x10.mnema.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x11\x43reateUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"O\n\x12\x43reateUserResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.User\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0f\n\x07\x61pi_key\x18\x03 \x01(\t\":\n\x0eGetUserRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"/\n\x0fGetUserResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.User\"L\n\x10ListUsersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"K\n\x11ListUsersResponse\x12\x1d\n\x05users\x18\x01 \x03(\x0b\x32\x0e.mnema.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa1\x01\n\x13\x43reateApiKeyRequest\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x14.mnema.v1.ApiKeyKindB\x04\xe2\x41\x01\x02\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x14\x43reateApiKeyResponse\x12!\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x10.mnema.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"N\n\x12ListApiKeysRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"R\n\x13ListApiKeysResponse\x12\"\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x10.mnema.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x13RevokeApiKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"9\n\x14RevokeApiKeyResponse\x12!\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x10.mnema.v1.ApiKey*r\n\nApiKeyKind\x12\x1c\n\x18\x41PI_KEY_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41PI_KEY_KIND_ADMIN\x10\x01\x12\x17\n\x13\x41PI_KEY_KIND_TENANT\x10\x02\x12\x15\n\x11\x41PI_KEY_KIND_USER\x10\x03\x32\x96\x07\n\x0e\x41\x63\x63ountService\x12\x65\n\x0c\x43reateTenant\x12\x1d.mnema.v1.CreateTenantRequest\x1a\x1e.mnema.v1.CreateTenantResponse\"\x16\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/tenants:\x01*\x12\x65\n\tGetTenant\x12\x1a.mnema.v1.GetTenantRequest\x1a\x1b.mnema.v1.GetTenantResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/tenants/{tenant_id}\x12_\n\x0bListTenants\x12\x1c.mnema.v1.ListTenantsRequest\x1a\x1d.mnema.v1.ListTenantsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/tenants\x12]\n\nCreateUser\x12\x1b.mnema.v1.CreateUserRequest\x1a\x1c.mnema.v1.CreateUserResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12[\n\x07GetUser\x12\x18.mnema.v1.GetUserRequest\x1a\x19.mnema.v1.GetUserResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/users/{user_id}\x12W\n\tListUsers\x12\x1a.mnema.v1.ListUsersRequest\x1a\x1b.mnema.v1.ListUsersResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12\x66\n\x0c\x43reateApiKey\x12\x1d.mnema.v1.CreateApiKeyRequest\x1a\x1e.mnema.v1.CreateApiKeyResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/api-keys:\x01*\x12`\n\x0bListApiKeys\x12\x1c.mnema.v1.ListApiKeysRequest\x1a\x1d.mnema.v1.ListApiKeysResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/api-keys\x12v\n\x0cRevokeApiKey\x12\x1d.mnema.v1.RevokeApiKeyRequest\x1a\x1e.mnema.v1.RevokeApiKeyResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1c/v1/api-keys/{key_id}:revoke:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emnema/v1/account_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Y\n\x06Tenant\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"G\n\x04User\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8e\x02\n\x06\x41piKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.mnema.v1.ApiKeyKind\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0e\n\x06prefix\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x13\x43reateTenantRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"I\n\x14\x43reateTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.mnema.v1.Tenant\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"+\n\x10GetTenantRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"5\n\x11GetTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.mnema.v1.Tenant\";\n\x12ListTenantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x13ListTenantsResponse\x12!\n\x07tenants\x18\x01 \x03(\x0b\x32\x10.mnema.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x11\x43reateUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"O\n\x12\x43reateUserResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.User\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0f\n\x07\x61pi_key\x18\x03 \x01(\t\":\n\x0eGetUserRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"/\n\x0fGetUserResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.User\"L\n\x10ListUsersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"K\n\x11ListUsersResponse\x12\x1d\n\x05users\x18\x01 \x03(\x0b\x32\x0e.mnema.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa1\x01\n\x13\x43reateApiKeyRequest\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x14.mnema.v1.ApiKeyKindB\x04\xe2\x41\x01\x02\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x14\x43reateApiKeyResponse\x12!\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x10.mnema.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"N\n\x12ListApiKeysRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"R\n\x13ListApiKeysResponse\x12\"\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x10.mnema.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x13RevokeApiKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"9\n\x14RevokeApiKeyResponse\x12!\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x10.mnema.v1.ApiKey\"\xd0\x01\n\x08Settings\x12\x19\n\x0c\x61uto_extract\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1a\n\rgraph_enabled\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12 \n\x13reflection_interval\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x30\n\nextraction\x18\x04 \x01(\x0b\x32\x1c.mnema.v1.ExtractionStrategyB\x0f\n\r_auto_extractB\x10\n\x0e_graph_enabledB\x16\n\x14_reflection_interval\"\xad\x01\n\x12\x45xtractionStrategy\x12\x1d\n\x10message_interval\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12/\n\x0cidle_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10on_session_close\x18\x03 \x01(\x08H\x01\x88\x01\x01\x42\x13\n\x11_message_intervalB\x13\n\x11_on_session_close\"8\n\x12GetSettingsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"k\n\x13GetSettingsResponse\x12$\n\x08settings\x18\x01 \x01(\x0b\x32\x12.mnema.v1.Settings\x12.\n\x12\x65\x66\x66\x65\x63tive_settings\x18\x02 \x01(\x0b\x32\x12.mnema.v1.Settings\"\xac\x01\n\x15UpdateSettingsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12$\n\x08settings\x18\x03 \x01(\x0b\x32\x12.mnema.v1.Settings\x12\x35\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"n\n\x16UpdateSettingsResponse\x12$\n\x08settings\x18\x01 \x01(\x0b\x32\x12.mnema.v1.Settings\x12.\n\x12\x65\x66\x66\x65\x63tive_settings\x18\x02 \x01(\x0b\x32\x12.mnema.v1.Settings*r\n\nApiKeyKind\x12\x1c\n\x18\x41PI_KEY_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41PI_KEY_KIND_ADMIN\x10\x01\x12\x17\n\x13\x41PI_KEY_KIND_TENANT\x10\x02\x12\x15\n\x11\x41PI_KEY_KIND_USER\x10\x03\x32\xab\t\n\x0e\x41\x63\x63ountService\x12\x65\n\x0c\x43reateTenant\x12\x1d.mnema.v1.CreateTenantRequest\x1a\x1e.mnema.v1.CreateTenantResponse\"\x16\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/tenants:\x01*\x12\x65\n\tGetTenant\x12\x1a.mnema.v1.GetTenantRequest\x1a\x1b.mnema.v1.GetTenantResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/tenants/{tenant_id}\x12_\n\x0bListTenants\x12\x1c.mnema.v1.ListTenantsRequest\x1a\x1d.mnema.v1.ListTenantsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/tenants\x12]\n\nCreateUser\x12\x1b.mnema.v1.CreateUserRequest\x1a\x1c.mnema.v1.CreateUserResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12[\n\x07GetUser\x12\x18.mnema.v1.GetUserRequest\x1a\x19.mnema.v1.GetUserResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/users/{user_id}\x12W\n\tListUsers\x12\x1a.mnema.v1.ListUsersRequest\x1a\x1b.mnema.v1.ListUsersResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12\x66\n\x0c\x43reateApiKey\x12\x1d.mnema.v1.CreateApiKeyRequest\x1a\x1e.mnema.v1.CreateApiKeyResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/api-keys:\x01*\x12`\n\x0bListApiKeys\x12\x1c.mnema.v1.ListApiKeysRequest\x1a\x1d.mnema.v1.ListApiKeysResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/api-keys\x12v\n\x0cRevokeApiKey\x12\x1d.mnema.v1.RevokeApiKeyRequest\x1a\x1e.mnema.v1.RevokeApiKeyResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1c/v1/api-keys/{key_id}:revoke:\x01*\x12\x80\x01\n\x0bGetSettings\x12\x1c.mnema.v1.GetSettingsRequest\x1a\x1d.mnema.v1.GetSettingsResponse\"4\x82\xd3\xe4\x93\x02.\x12\x0c/v1/settingsZ\x1e\x12\x1c/v1/users/{user_id}/settings\x12\x8f\x01\n\x0eUpdateSettings\x12\x1f.mnema.v1.UpdateSettingsRequest\x1a .mnema.v1.UpdateSettingsResponse\":\x82\xd3\xe4\x93\x02\x34\x32\x0c/v1/settings:\x01*Z!2\x1c/v1/users/{user_id}/settings:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +46,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEAPIKEYREQUEST'].fields_by_name['kind']._serialized_options = b'\342A\001\002'
   _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['key_id']._loaded_options = None
   _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATESETTINGSREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATESETTINGSREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\002'
   _globals['_ACCOUNTSERVICE'].methods_by_name['CreateTenant']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['CreateTenant']._serialized_options = b'\202\323\344\223\002\020\"\013/v1/tenants:\001*'
   _globals['_ACCOUNTSERVICE'].methods_by_name['GetTenant']._loaded_options = None
@@ -62,50 +66,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNTSERVICE'].methods_by_name['ListApiKeys']._serialized_options = b'\202\323\344\223\002\016\022\014/v1/api-keys'
   _globals['_ACCOUNTSERVICE'].methods_by_name['RevokeApiKey']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['RevokeApiKey']._serialized_options = b'\202\323\344\223\002!\"\034/v1/api-keys/{key_id}:revoke:\001*'
-  _globals['_APIKEYKIND']._serialized_start=1887
-  _globals['_APIKEYKIND']._serialized_end=2001
-  _globals['_TENANT']._serialized_start=140
-  _globals['_TENANT']._serialized_end=229
-  _globals['_USER']._serialized_start=231
-  _globals['_USER']._serialized_end=302
-  _globals['_APIKEY']._serialized_start=305
-  _globals['_APIKEY']._serialized_end=575
-  _globals['_CREATETENANTREQUEST']._serialized_start=577
-  _globals['_CREATETENANTREQUEST']._serialized_end=638
-  _globals['_CREATETENANTRESPONSE']._serialized_start=640
-  _globals['_CREATETENANTRESPONSE']._serialized_end=713
-  _globals['_GETTENANTREQUEST']._serialized_start=715
-  _globals['_GETTENANTREQUEST']._serialized_end=758
-  _globals['_GETTENANTRESPONSE']._serialized_start=760
-  _globals['_GETTENANTRESPONSE']._serialized_end=813
-  _globals['_LISTTENANTSREQUEST']._serialized_start=815
-  _globals['_LISTTENANTSREQUEST']._serialized_end=874
-  _globals['_LISTTENANTSRESPONSE']._serialized_start=876
-  _globals['_LISTTENANTSRESPONSE']._serialized_end=957
-  _globals['_CREATEUSERREQUEST']._serialized_start=959
-  _globals['_CREATEUSERREQUEST']._serialized_end=1014
-  _globals['_CREATEUSERRESPONSE']._serialized_start=1016
-  _globals['_CREATEUSERRESPONSE']._serialized_end=1095
-  _globals['_GETUSERREQUEST']._serialized_start=1097
-  _globals['_GETUSERREQUEST']._serialized_end=1155
-  _globals['_GETUSERRESPONSE']._serialized_start=1157
-  _globals['_GETUSERRESPONSE']._serialized_end=1204
-  _globals['_LISTUSERSREQUEST']._serialized_start=1206
-  _globals['_LISTUSERSREQUEST']._serialized_end=1282
-  _globals['_LISTUSERSRESPONSE']._serialized_start=1284
-  _globals['_LISTUSERSRESPONSE']._serialized_end=1359
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=1362
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1523
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=1525
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1598
-  _globals['_LISTAPIKEYSREQUEST']._serialized_start=1600
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=1678
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=1680
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=1762
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1764
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1826
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=1828
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1885
-  _globals['_ACCOUNTSERVICE']._serialized_start=2004
-  _globals['_ACCOUNTSERVICE']._serialized_end=2922
+  _globals['_ACCOUNTSERVICE'].methods_by_name['GetSettings']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['GetSettings']._serialized_options = b'\202\323\344\223\002.\022\014/v1/settingsZ\036\022\034/v1/users/{user_id}/settings'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['UpdateSettings']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['UpdateSettings']._serialized_options = b'\202\323\344\223\00242\014/v1/settings:\001*Z!2\034/v1/users/{user_id}/settings:\001*'
+  _globals['_APIKEYKIND']._serialized_start=2794
+  _globals['_APIKEYKIND']._serialized_end=2908
+  _globals['_TENANT']._serialized_start=206
+  _globals['_TENANT']._serialized_end=295
+  _globals['_USER']._serialized_start=297
+  _globals['_USER']._serialized_end=368
+  _globals['_APIKEY']._serialized_start=371
+  _globals['_APIKEY']._serialized_end=641
+  _globals['_CREATETENANTREQUEST']._serialized_start=643
+  _globals['_CREATETENANTREQUEST']._serialized_end=704
+  _globals['_CREATETENANTRESPONSE']._serialized_start=706
+  _globals['_CREATETENANTRESPONSE']._serialized_end=779
+  _globals['_GETTENANTREQUEST']._serialized_start=781
+  _globals['_GETTENANTREQUEST']._serialized_end=824
+  _globals['_GETTENANTRESPONSE']._serialized_start=826
+  _globals['_GETTENANTRESPONSE']._serialized_end=879
+  _globals['_LISTTENANTSREQUEST']._serialized_start=881
+  _globals['_LISTTENANTSREQUEST']._serialized_end=940
+  _globals['_LISTTENANTSRESPONSE']._serialized_start=942
+  _globals['_LISTTENANTSRESPONSE']._serialized_end=1023
+  _globals['_CREATEUSERREQUEST']._serialized_start=1025
+  _globals['_CREATEUSERREQUEST']._serialized_end=1080
+  _globals['_CREATEUSERRESPONSE']._serialized_start=1082
+  _globals['_CREATEUSERRESPONSE']._serialized_end=1161
+  _globals['_GETUSERREQUEST']._serialized_start=1163
+  _globals['_GETUSERREQUEST']._serialized_end=1221
+  _globals['_GETUSERRESPONSE']._serialized_start=1223
+  _globals['_GETUSERRESPONSE']._serialized_end=1270
+  _globals['_LISTUSERSREQUEST']._serialized_start=1272
+  _globals['_LISTUSERSREQUEST']._serialized_end=1348
+  _globals['_LISTUSERSRESPONSE']._serialized_start=1350
+  _globals['_LISTUSERSRESPONSE']._serialized_end=1425
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=1428
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1589
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=1591
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1664
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=1666
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=1744
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=1746
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=1828
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1830
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1892
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=1894
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1951
+  _globals['_SETTINGS']._serialized_start=1954
+  _globals['_SETTINGS']._serialized_end=2162
+  _globals['_EXTRACTIONSTRATEGY']._serialized_start=2165
+  _globals['_EXTRACTIONSTRATEGY']._serialized_end=2338
+  _globals['_GETSETTINGSREQUEST']._serialized_start=2340
+  _globals['_GETSETTINGSREQUEST']._serialized_end=2396
+  _globals['_GETSETTINGSRESPONSE']._serialized_start=2398
+  _globals['_GETSETTINGSRESPONSE']._serialized_end=2505
+  _globals['_UPDATESETTINGSREQUEST']._serialized_start=2508
+  _globals['_UPDATESETTINGSREQUEST']._serialized_end=2680
+  _globals['_UPDATESETTINGSRESPONSE']._serialized_start=2682
+  _globals['_UPDATESETTINGSRESPONSE']._serialized_end=2792
+  _globals['_ACCOUNTSERVICE']._serialized_start=2911
+  _globals['_ACCOUNTSERVICE']._serialized_end=4106
 # @@protoc_insertion_point(module_scope)

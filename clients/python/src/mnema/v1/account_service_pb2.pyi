@@ -5,6 +5,8 @@ Who may do what: tenants, users and API keys."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -663,3 +665,234 @@ class RevokeApiKeyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeApiKeyResponse: _TypeAlias = RevokeApiKeyResponse  # noqa: Y015
+
+@_typing.final
+class Settings(_message.Message):
+    """Options of how memories are made. Each is set by the server (its environment), over it by the tenant, over that by the
+    user; a field that is unset leaves the choice to the level before.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTO_EXTRACT_FIELD_NUMBER: _builtins.int
+    GRAPH_ENABLED_FIELD_NUMBER: _builtins.int
+    REFLECTION_INTERVAL_FIELD_NUMBER: _builtins.int
+    EXTRACTION_FIELD_NUMBER: _builtins.int
+    auto_extract: _builtins.bool
+    """Whether messages are extracted by themselves. False: they are stored, are found by their words and their meaning, and
+    stay pending until IngestService.StartExtraction takes them up, or a message comes after this was set to true again.
+    Default of the server: true.
+    """
+    graph_enabled: _builtins.bool
+    """Whether extraction looks for triples and recall for facts of the graph. Default of the server: true."""
+    reflection_interval: _builtins.int
+    """After how many extracted messages of the role "user" a digest is made by itself: 1 to 10,000; 0: never. Default of the
+    server: 20.
+    """
+    @_builtins.property
+    def extraction(self) -> Global___ExtractionStrategy:
+        """When messages are extracted, if auto_extract is true."""
+
+    def __init__(
+        self,
+        *,
+        auto_extract: _builtins.bool | None = ...,
+        graph_enabled: _builtins.bool | None = ...,
+        reflection_interval: _builtins.int | None = ...,
+        extraction: Global___ExtractionStrategy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_extract", b"_auto_extract", "_graph_enabled", b"_graph_enabled", "_reflection_interval", b"_reflection_interval", "auto_extract", b"auto_extract", "extraction", b"extraction", "graph_enabled", b"graph_enabled", "reflection_interval", b"reflection_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_extract", b"_auto_extract", "_graph_enabled", b"_graph_enabled", "_reflection_interval", b"_reflection_interval", "auto_extract", b"auto_extract", "extraction", b"extraction", "graph_enabled", b"graph_enabled", "reflection_interval", b"reflection_interval"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__auto_extract: _TypeAlias = _typing.Literal["auto_extract"]  # noqa: Y015
+    _WhichOneofArgType__auto_extract: _TypeAlias = _typing.Literal["_auto_extract", b"_auto_extract"]  # noqa: Y015
+    _WhichOneofReturnType__graph_enabled: _TypeAlias = _typing.Literal["graph_enabled"]  # noqa: Y015
+    _WhichOneofArgType__graph_enabled: _TypeAlias = _typing.Literal["_graph_enabled", b"_graph_enabled"]  # noqa: Y015
+    _WhichOneofReturnType__reflection_interval: _TypeAlias = _typing.Literal["reflection_interval"]  # noqa: Y015
+    _WhichOneofArgType__reflection_interval: _TypeAlias = _typing.Literal["_reflection_interval", b"_reflection_interval"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_extract) -> _WhichOneofReturnType__auto_extract | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__graph_enabled) -> _WhichOneofReturnType__graph_enabled | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reflection_interval) -> _WhichOneofReturnType__reflection_interval | None: ...
+
+Global___Settings: _TypeAlias = Settings  # noqa: Y015
+
+@_typing.final
+class ExtractionStrategy(_message.Message):
+    """Says what makes the pending messages of a session be extracted. With none of it they wait for
+    IngestService.StartExtraction.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_INTERVAL_FIELD_NUMBER: _builtins.int
+    IDLE_TIMEOUT_FIELD_NUMBER: _builtins.int
+    ON_SESSION_CLOSE_FIELD_NUMBER: _builtins.int
+    message_interval: _builtins.int
+    """With how many pending messages: 1 (each message; the server waits a moment, so that a burst is one extraction) to
+    10,000; 0: their number never does. Default of the server: 1.
+    """
+    on_session_close: _builtins.bool
+    """Whether closing the session does. Default of the server: true."""
+    @_builtins.property
+    def idle_timeout(self) -> _duration_pb2.Duration:
+        """After how long without a message: at most 30 days, in milliseconds if need be; 0: no pause does. Default of the
+        server: 0.
+        """
+
+    def __init__(
+        self,
+        *,
+        message_interval: _builtins.int | None = ...,
+        idle_timeout: _duration_pb2.Duration | None = ...,
+        on_session_close: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_message_interval", b"_message_interval", "_on_session_close", b"_on_session_close", "idle_timeout", b"idle_timeout", "message_interval", b"message_interval", "on_session_close", b"on_session_close"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_message_interval", b"_message_interval", "_on_session_close", b"_on_session_close", "idle_timeout", b"idle_timeout", "message_interval", b"message_interval", "on_session_close", b"on_session_close"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__message_interval: _TypeAlias = _typing.Literal["message_interval"]  # noqa: Y015
+    _WhichOneofArgType__message_interval: _TypeAlias = _typing.Literal["_message_interval", b"_message_interval"]  # noqa: Y015
+    _WhichOneofReturnType__on_session_close: _TypeAlias = _typing.Literal["on_session_close"]  # noqa: Y015
+    _WhichOneofArgType__on_session_close: _TypeAlias = _typing.Literal["_on_session_close", b"_on_session_close"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message_interval) -> _WhichOneofReturnType__message_interval | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__on_session_close) -> _WhichOneofReturnType__on_session_close | None: ...
+
+Global___ExtractionStrategy: _TypeAlias = ExtractionStrategy  # noqa: Y015
+
+@_typing.final
+class GetSettingsRequest(_message.Message):
+    """Asks for settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user whose settings are meant. Default: the tenant's; with a user key, that user's."""
+    tenant_id: _builtins.str
+    """The tenant, for admin keys."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        tenant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant_id", b"tenant_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSettingsRequest: _TypeAlias = GetSettingsRequest  # noqa: Y015
+
+@_typing.final
+class GetSettingsResponse(_message.Message):
+    """Answers with settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_SETTINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def settings(self) -> Global___Settings:
+        """What is set at the level that was asked for, and nothing else."""
+
+    @_builtins.property
+    def effective_settings(self) -> Global___Settings:
+        """What holds there: every field is set."""
+
+    def __init__(
+        self,
+        *,
+        settings: Global___Settings | None = ...,
+        effective_settings: Global___Settings | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_settings", b"effective_settings", "settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_settings", b"effective_settings", "settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSettingsResponse: _TypeAlias = GetSettingsResponse  # noqa: Y015
+
+@_typing.final
+class UpdateSettingsRequest(_message.Message):
+    """Asks to change settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user whose settings are meant, made if there is none of that id. Default: the tenant's; with a user key, that
+    user's.
+    """
+    tenant_id: _builtins.str
+    """The tenant, for admin keys."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: a UUID."""
+    @_builtins.property
+    def settings(self) -> Global___Settings:
+        """The new values. What the mask names and this leaves unset is cleared: the level before decides again."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change, such as "auto_extract" or "extraction.idle_timeout"; "extraction" names all of its fields, "*" all
+        there are.
+        """
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        tenant_id: _builtins.str = ...,
+        settings: Global___Settings | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "settings", b"settings", "tenant_id", b"tenant_id", "update_mask", b"update_mask", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateSettingsRequest: _TypeAlias = UpdateSettingsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateSettingsResponse(_message.Message):
+    """Answers with the settings after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_SETTINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def settings(self) -> Global___Settings:
+        """What is set at the level that was changed."""
+
+    @_builtins.property
+    def effective_settings(self) -> Global___Settings:
+        """What holds there: every field is set."""
+
+    def __init__(
+        self,
+        *,
+        settings: Global___Settings | None = ...,
+        effective_settings: Global___Settings | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_settings", b"effective_settings", "settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_settings", b"effective_settings", "settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateSettingsResponse: _TypeAlias = UpdateSettingsResponse  # noqa: Y015

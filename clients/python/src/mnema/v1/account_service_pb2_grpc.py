@@ -83,6 +83,16 @@ class AccountServiceStub(object):
                 request_serializer=mnema_dot_v1_dot_account__service__pb2.RevokeApiKeyRequest.SerializeToString,
                 response_deserializer=mnema_dot_v1_dot_account__service__pb2.RevokeApiKeyResponse.FromString,
                 _registered_method=True)
+        self.GetSettings = channel.unary_unary(
+                '/mnema.v1.AccountService/GetSettings',
+                request_serializer=mnema_dot_v1_dot_account__service__pb2.GetSettingsRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_account__service__pb2.GetSettingsResponse.FromString,
+                _registered_method=True)
+        self.UpdateSettings = channel.unary_unary(
+                '/mnema.v1.AccountService/UpdateSettings',
+                request_serializer=mnema_dot_v1_dot_account__service__pb2.UpdateSettingsRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_account__service__pb2.UpdateSettingsResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer(object):
@@ -162,6 +172,25 @@ class AccountServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSettings(self, request, context):
+        """Gets the settings of a tenant or of a user: what is set there, and what holds.
+
+        A user needs not exist: what holds for it then is what its tenant has set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSettings(self, request, context):
+        """Changes the settings of a tenant or of a user; what the mask does not name stays. Holds from the next call on, in
+        every service.
+
+        Fails with FIELD_MASK_INVALID if the mask names no setting, and with RESOURCE_NOT_FOUND if there is no such tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -209,6 +238,16 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.RevokeApiKey,
                     request_deserializer=mnema_dot_v1_dot_account__service__pb2.RevokeApiKeyRequest.FromString,
                     response_serializer=mnema_dot_v1_dot_account__service__pb2.RevokeApiKeyResponse.SerializeToString,
+            ),
+            'GetSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSettings,
+                    request_deserializer=mnema_dot_v1_dot_account__service__pb2.GetSettingsRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_account__service__pb2.GetSettingsResponse.SerializeToString,
+            ),
+            'UpdateSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSettings,
+                    request_deserializer=mnema_dot_v1_dot_account__service__pb2.UpdateSettingsRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_account__service__pb2.UpdateSettingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -458,6 +497,60 @@ class AccountService(object):
             '/mnema.v1.AccountService/RevokeApiKey',
             mnema_dot_v1_dot_account__service__pb2.RevokeApiKeyRequest.SerializeToString,
             mnema_dot_v1_dot_account__service__pb2.RevokeApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.AccountService/GetSettings',
+            mnema_dot_v1_dot_account__service__pb2.GetSettingsRequest.SerializeToString,
+            mnema_dot_v1_dot_account__service__pb2.GetSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.AccountService/UpdateSettings',
+            mnema_dot_v1_dot_account__service__pb2.UpdateSettingsRequest.SerializeToString,
+            mnema_dot_v1_dot_account__service__pb2.UpdateSettingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,17 @@ class AccountServiceStub:
 
     Idempotent: revoking a revoked key changes nothing.
     """
+    GetSettings: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.GetSettingsRequest, _account_service_pb2.GetSettingsResponse]
+    """Gets the settings of a tenant or of a user: what is set there, and what holds.
+
+    A user needs not exist: what holds for it then is what its tenant has set.
+    """
+    UpdateSettings: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.UpdateSettingsRequest, _account_service_pb2.UpdateSettingsResponse]
+    """Changes the settings of a tenant or of a user; what the mask does not name stays. Holds from the next call on, in
+    every service.
+
+    Fails with FIELD_MASK_INVALID if the mask names no setting, and with RESOURCE_NOT_FOUND if there is no such tenant.
+    """
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -102,6 +113,17 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Revokes an API key. Every service refuses it within 5 seconds.
 
     Idempotent: revoking a revoked key changes nothing.
+    """
+    GetSettings: _aio.UnaryUnaryMultiCallable[_account_service_pb2.GetSettingsRequest, _account_service_pb2.GetSettingsResponse]  # type: ignore[assignment]
+    """Gets the settings of a tenant or of a user: what is set there, and what holds.
+
+    A user needs not exist: what holds for it then is what its tenant has set.
+    """
+    UpdateSettings: _aio.UnaryUnaryMultiCallable[_account_service_pb2.UpdateSettingsRequest, _account_service_pb2.UpdateSettingsResponse]  # type: ignore[assignment]
+    """Changes the settings of a tenant or of a user; what the mask does not name stays. Holds from the next call on, in
+    every service.
+
+    Fails with FIELD_MASK_INVALID if the mask names no setting, and with RESOURCE_NOT_FOUND if there is no such tenant.
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -191,6 +213,29 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Revokes an API key. Every service refuses it within 5 seconds.
 
         Idempotent: revoking a revoked key changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSettings(
+        self,
+        request: _account_service_pb2.GetSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.GetSettingsResponse, _abc.Awaitable[_account_service_pb2.GetSettingsResponse]]:
+        """Gets the settings of a tenant or of a user: what is set there, and what holds.
+
+        A user needs not exist: what holds for it then is what its tenant has set.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateSettings(
+        self,
+        request: _account_service_pb2.UpdateSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.UpdateSettingsResponse, _abc.Awaitable[_account_service_pb2.UpdateSettingsResponse]]:
+        """Changes the settings of a tenant or of a user; what the mask does not name stays. Holds from the next call on, in
+        every service.
+
+        Fails with FIELD_MASK_INVALID if the mask names no setting, and with RESOURCE_NOT_FOUND if there is no such tenant.
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -29,7 +29,8 @@ class IngestServiceStub(object):
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     def __init__(self, channel):
@@ -68,13 +69,19 @@ class IngestServiceStub(object):
                 request_serializer=mnema_dot_v1_dot_ingest__service__pb2.RetryFailedExtractionsRequest.SerializeToString,
                 response_deserializer=mnema_dot_v1_dot_ingest__service__pb2.RetryFailedExtractionsResponse.FromString,
                 _registered_method=True)
+        self.StartExtraction = channel.unary_unary(
+                '/mnema.v1.IngestService/StartExtraction',
+                request_serializer=mnema_dot_v1_dot_ingest__service__pb2.StartExtractionRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_ingest__service__pb2.StartExtractionResponse.FromString,
+                _registered_method=True)
 
 
 class IngestServiceServicer(object):
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     def Ingest(self, request, context):
@@ -132,6 +139,15 @@ class IngestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartExtraction(self, request, context):
+        """Has the pending messages of a user extracted now, whatever the settings say.
+
+        Idempotent: what is extracted already, or is being extracted, is left alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IngestServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -165,6 +181,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     request_deserializer=mnema_dot_v1_dot_ingest__service__pb2.RetryFailedExtractionsRequest.FromString,
                     response_serializer=mnema_dot_v1_dot_ingest__service__pb2.RetryFailedExtractionsResponse.SerializeToString,
             ),
+            'StartExtraction': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartExtraction,
+                    request_deserializer=mnema_dot_v1_dot_ingest__service__pb2.StartExtractionRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_ingest__service__pb2.StartExtractionResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'mnema.v1.IngestService', rpc_method_handlers)
@@ -177,7 +198,8 @@ class IngestService(object):
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     @staticmethod
@@ -332,6 +354,33 @@ class IngestService(object):
             '/mnema.v1.IngestService/RetryFailedExtractions',
             mnema_dot_v1_dot_ingest__service__pb2.RetryFailedExtractionsRequest.SerializeToString,
             mnema_dot_v1_dot_ingest__service__pb2.RetryFailedExtractionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartExtraction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.IngestService/StartExtraction',
+            mnema_dot_v1_dot_ingest__service__pb2.StartExtractionRequest.SerializeToString,
+            mnema_dot_v1_dot_ingest__service__pb2.StartExtractionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -30,7 +30,8 @@ class IngestServiceStub:
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     @_typing.overload
@@ -66,13 +67,19 @@ class IngestServiceStub:
 
     Idempotent: one that is waiting or running already is left alone.
     """
+    StartExtraction: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.StartExtractionRequest, _ingest_service_pb2.StartExtractionResponse]
+    """Has the pending messages of a user extracted now, whatever the settings say.
+
+    Idempotent: what is extracted already, or is being extracted, is left alone.
+    """
 
 @_typing.type_check_only
 class IngestServiceAsyncStub(IngestServiceStub):
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -105,12 +112,18 @@ class IngestServiceAsyncStub(IngestServiceStub):
 
     Idempotent: one that is waiting or running already is left alone.
     """
+    StartExtraction: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.StartExtractionRequest, _ingest_service_pb2.StartExtractionResponse]  # type: ignore[assignment]
+    """Has the pending messages of a user extracted now, whatever the settings say.
+
+    Idempotent: what is extracted already, or is being extracted, is left alone.
+    """
 
 class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes in messages and shows what became of them.
 
     An acknowledged message is committed together with its place in the search index and the job that will extract it:
-    it can be found by its words at once, by its meaning and through its memories some moments later.
+    it can be found by its words at once, by its meaning and through its memories some moments later. When messages are
+    extracted, AccountService.UpdateSettings lets tenants and users choose.
     """
 
     @_abc_1.abstractmethod
@@ -176,6 +189,17 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Starts a user's failed extractions anew.
 
         Idempotent: one that is waiting or running already is left alone.
+        """
+
+    @_abc_1.abstractmethod
+    def StartExtraction(
+        self,
+        request: _ingest_service_pb2.StartExtractionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_service_pb2.StartExtractionResponse, _abc.Awaitable[_ingest_service_pb2.StartExtractionResponse]]:
+        """Has the pending messages of a user extracted now, whatever the settings say.
+
+        Idempotent: what is extracted already, or is being extracted, is left alone.
         """
 
 def add_IngestServiceServicer_to_server(servicer: IngestServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

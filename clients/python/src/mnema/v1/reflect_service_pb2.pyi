@@ -6,7 +6,9 @@ Thinking over what is remembered."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from mnema.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +21,62 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _DigestState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DigestStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DigestState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DIGEST_STATE_UNSPECIFIED: _DigestState.ValueType  # 0
+    """Never returned."""
+    DIGEST_STATE_PENDING: _DigestState.ValueType  # 1
+    """It waits for a worker: for the first time, or for another attempt."""
+    DIGEST_STATE_RUNNING: _DigestState.ValueType  # 2
+    """A worker is at it."""
+    DIGEST_STATE_DONE: _DigestState.ValueType  # 3
+    """Its insights and the emotion profile are stored."""
+    DIGEST_STATE_FAILED: _DigestState.ValueType  # 4
+    """Every attempt failed; nothing is stored, and the next digest reads the same memories."""
+
+class DigestState(_DigestState, metaclass=_DigestStateEnumTypeWrapper):
+    """Says how far a digest is."""
+
+DIGEST_STATE_UNSPECIFIED: DigestState.ValueType  # 0
+"""Never returned."""
+DIGEST_STATE_PENDING: DigestState.ValueType  # 1
+"""It waits for a worker: for the first time, or for another attempt."""
+DIGEST_STATE_RUNNING: DigestState.ValueType  # 2
+"""A worker is at it."""
+DIGEST_STATE_DONE: DigestState.ValueType  # 3
+"""Its insights and the emotion profile are stored."""
+DIGEST_STATE_FAILED: DigestState.ValueType  # 4
+"""Every attempt failed; nothing is stored, and the next digest reads the same memories."""
+Global___DigestState: _TypeAlias = DigestState  # noqa: Y015
+
+class _DigestTrigger:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DigestTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DigestTrigger.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DIGEST_TRIGGER_UNSPECIFIED: _DigestTrigger.ValueType  # 0
+    """Never returned."""
+    DIGEST_TRIGGER_CALL: _DigestTrigger.ValueType  # 1
+    """A call of Digest, in the background or not."""
+    DIGEST_TRIGGER_INTERVAL: _DigestTrigger.ValueType  # 2
+    """Settings.reflection_interval."""
+
+class DigestTrigger(_DigestTrigger, metaclass=_DigestTriggerEnumTypeWrapper):
+    """Says what asked for a digest."""
+
+DIGEST_TRIGGER_UNSPECIFIED: DigestTrigger.ValueType  # 0
+"""Never returned."""
+DIGEST_TRIGGER_CALL: DigestTrigger.ValueType  # 1
+"""A call of Digest, in the background or not."""
+DIGEST_TRIGGER_INTERVAL: DigestTrigger.ValueType  # 2
+"""Settings.reflection_interval."""
+Global___DigestTrigger: _TypeAlias = DigestTrigger  # noqa: Y015
+
 @_typing.final
 class DigestRequest(_message.Message):
     """Asks for a digest."""
@@ -28,22 +86,28 @@ class DigestRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     BATCH_SIZE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BACKGROUND_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user whose memories are digested."""
     batch_size: _builtins.int
     """How many new memories are read at most: 1 to 200. Default: 50."""
     request_id: _builtins.str
     """Makes the call safe to repeat: a UUID."""
+    background: _builtins.bool
+    """Answers at once with the digest_id alone, and leaves the work to a worker. A failing LLM is tried again there, with
+    growing pauses.
+    """
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         batch_size: _builtins.int = ...,
         request_id: _builtins.str = ...,
+        background: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["background", b"background", "batch_size", b"batch_size", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -59,10 +123,13 @@ class DigestResponse(_message.Message):
     INSIGHTS_FIELD_NUMBER: _builtins.int
     EMOTION_PROFILE_FIELD_NUMBER: _builtins.int
     MEMORIES_ANALYZED_FIELD_NUMBER: _builtins.int
+    DIGEST_ID_FIELD_NUMBER: _builtins.int
     insights_generated: _builtins.int
     """How many insights were stored."""
     memories_analyzed: _builtins.int
     """How many memories were read."""
+    digest_id: _builtins.str
+    """Names the digest; a UUIDv7. Empty if there was nothing new to digest."""
     @_builtins.property
     def insights(self) -> _containers.RepeatedCompositeFieldContainer[Global___Insight]:
         """The insights."""
@@ -78,10 +145,11 @@ class DigestResponse(_message.Message):
         insights: _abc.Iterable[Global___Insight] | None = ...,
         emotion_profile: _types_pb2.EmotionProfile | None = ...,
         memories_analyzed: _builtins.int = ...,
+        digest_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["emotion_profile", b"emotion_profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["emotion_profile", b"emotion_profile", "insights", b"insights", "insights_generated", b"insights_generated", "memories_analyzed", b"memories_analyzed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest_id", b"digest_id", "emotion_profile", b"emotion_profile", "insights", b"insights", "insights_generated", b"insights_generated", "memories_analyzed", b"memories_analyzed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -168,3 +236,199 @@ class GetEmotionProfileResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetEmotionProfileResponse: _TypeAlias = GetEmotionProfileResponse  # noqa: Y015
+
+@_typing.final
+class Digest(_message.Message):
+    """One digest: asked for, under way, or made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TRIGGER_FIELD_NUMBER: _builtins.int
+    BATCH_SIZE_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
+    MEMORIES_ANALYZED_FIELD_NUMBER: _builtins.int
+    INSIGHTS_GENERATED_FIELD_NUMBER: _builtins.int
+    INSIGHTS_FIELD_NUMBER: _builtins.int
+    EMOTION_PROFILE_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    FINISHED_AT_FIELD_NUMBER: _builtins.int
+    digest_id: _builtins.str
+    """Names it; a UUIDv7."""
+    state: Global___DigestState.ValueType
+    """How far it is."""
+    trigger: Global___DigestTrigger.ValueType
+    """What asked for it."""
+    batch_size: _builtins.int
+    """How many new memories it reads at most."""
+    attempts: _builtins.int
+    """How often it was tried."""
+    error: _builtins.str
+    """What went wrong the last time, in words; empty if nothing did."""
+    error_reason: _builtins.str
+    """The ErrorReason of that, without its prefix."""
+    memories_analyzed: _builtins.int
+    """How many memories were read."""
+    insights_generated: _builtins.int
+    """How many insights were stored."""
+    @_builtins.property
+    def insights(self) -> _containers.RepeatedCompositeFieldContainer[Global___Insight]:
+        """The insights as it stored them; one that was taken back for good is missing."""
+
+    @_builtins.property
+    def emotion_profile(self) -> _types_pb2.EmotionProfile:
+        """The emotion profile as it left it; empty if it had nothing to read."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked for."""
+
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When the last attempt began."""
+
+    @_builtins.property
+    def finished_at(self) -> _timestamp_pb2.Timestamp:
+        """When it ended, done or failed."""
+
+    def __init__(
+        self,
+        *,
+        digest_id: _builtins.str = ...,
+        state: Global___DigestState.ValueType = ...,
+        trigger: Global___DigestTrigger.ValueType = ...,
+        batch_size: _builtins.int = ...,
+        attempts: _builtins.int = ...,
+        error: _builtins.str = ...,
+        error_reason: _builtins.str = ...,
+        memories_analyzed: _builtins.int = ...,
+        insights_generated: _builtins.int = ...,
+        insights: _abc.Iterable[Global___Insight] | None = ...,
+        emotion_profile: _types_pb2.EmotionProfile | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        finished_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "emotion_profile", b"emotion_profile", "finished_at", b"finished_at", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "batch_size", b"batch_size", "created_at", b"created_at", "digest_id", b"digest_id", "emotion_profile", b"emotion_profile", "error", b"error", "error_reason", b"error_reason", "finished_at", b"finished_at", "insights", b"insights", "insights_generated", b"insights_generated", "memories_analyzed", b"memories_analyzed", "started_at", b"started_at", "state", b"state", "trigger", b"trigger"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Digest: _TypeAlias = Digest  # noqa: Y015
+
+@_typing.final
+class GetDigestRequest(_message.Message):
+    """Asks for a digest that was made or is to be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    DIGEST_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user whose digest it is."""
+    digest_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        digest_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest_id", b"digest_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDigestRequest: _TypeAlias = GetDigestRequest  # noqa: Y015
+
+@_typing.final
+class GetDigestResponse(_message.Message):
+    """Answers with a digest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def digest(self) -> Global___Digest:
+        """The digest."""
+
+    def __init__(
+        self,
+        *,
+        digest: Global___Digest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDigestResponse: _TypeAlias = GetDigestResponse  # noqa: Y015
+
+@_typing.final
+class ListDigestsRequest(_message.Message):
+    """Asks for a user's digests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user asked about."""
+    state: Global___DigestState.ValueType
+    """Only those in this state. Default: all."""
+    page_size: _builtins.int
+    """How many at most: 1 to 1,000. Default: 50."""
+    page_token: _builtins.str
+    """The next_page_token of the page before."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        state: Global___DigestState.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "state", b"state", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDigestsRequest: _TypeAlias = ListDigestsRequest  # noqa: Y015
+
+@_typing.final
+class ListDigestsResponse(_message.Message):
+    """A page of digests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGESTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Gets the next page; empty at the end."""
+    @_builtins.property
+    def digests(self) -> _containers.RepeatedCompositeFieldContainer[Global___Digest]:
+        """The digests, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        digests: _abc.Iterable[Global___Digest] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digests", b"digests", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDigestsResponse: _TypeAlias = ListDigestsResponse  # noqa: Y015

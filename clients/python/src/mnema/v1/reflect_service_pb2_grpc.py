@@ -45,6 +45,16 @@ class ReflectServiceStub(object):
                 request_serializer=mnema_dot_v1_dot_reflect__service__pb2.GetEmotionProfileRequest.SerializeToString,
                 response_deserializer=mnema_dot_v1_dot_reflect__service__pb2.GetEmotionProfileResponse.FromString,
                 _registered_method=True)
+        self.GetDigest = channel.unary_unary(
+                '/mnema.v1.ReflectService/GetDigest',
+                request_serializer=mnema_dot_v1_dot_reflect__service__pb2.GetDigestRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_reflect__service__pb2.GetDigestResponse.FromString,
+                _registered_method=True)
+        self.ListDigests = channel.unary_unary(
+                '/mnema.v1.ReflectService/ListDigests',
+                request_serializer=mnema_dot_v1_dot_reflect__service__pb2.ListDigestsRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_reflect__service__pb2.ListDigestsResponse.FromString,
+                _registered_method=True)
 
 
 class ReflectServiceServicer(object):
@@ -54,8 +64,11 @@ class ReflectServiceServicer(object):
     def Digest(self, request, context):
         """Reads the memories that are new since the last digest, stores insights drawn from them and updates the emotion profile.
 
-        Idempotent: without new memories it adds nothing. At most two LLM calls; with local rules none.
+        Idempotent: without new memories it adds nothing and asks no LLM. Else at most two LLM calls; with local rules none.
         Fails with PROVIDER_UNAVAILABLE or PROVIDER_ANSWER_MALFORMED if an LLM is set up and fails; nothing is stored then.
+        With `background` it answers at once, a worker makes the digest, and GetDigest tells how far it is.
+
+        Digests are made by themselves too, after every Settings.reflection_interval extracted messages of the role "user".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,6 +76,22 @@ class ReflectServiceServicer(object):
 
     def GetEmotionProfile(self, request, context):
         """Gets the user's emotion profile. Before the first digest it is empty.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDigest(self, request, context):
+        """Gets a digest, with its insights.
+
+        Fails with RESOURCE_NOT_FOUND if there is none of that id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDigests(self, request, context):
+        """Lists a user's digests, the newest first, without their insights and emotion profiles.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +109,16 @@ def add_ReflectServiceServicer_to_server(servicer, server):
                     servicer.GetEmotionProfile,
                     request_deserializer=mnema_dot_v1_dot_reflect__service__pb2.GetEmotionProfileRequest.FromString,
                     response_serializer=mnema_dot_v1_dot_reflect__service__pb2.GetEmotionProfileResponse.SerializeToString,
+            ),
+            'GetDigest': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDigest,
+                    request_deserializer=mnema_dot_v1_dot_reflect__service__pb2.GetDigestRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_reflect__service__pb2.GetDigestResponse.SerializeToString,
+            ),
+            'ListDigests': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDigests,
+                    request_deserializer=mnema_dot_v1_dot_reflect__service__pb2.ListDigestsRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_reflect__service__pb2.ListDigestsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -137,6 +176,60 @@ class ReflectService(object):
             '/mnema.v1.ReflectService/GetEmotionProfile',
             mnema_dot_v1_dot_reflect__service__pb2.GetEmotionProfileRequest.SerializeToString,
             mnema_dot_v1_dot_reflect__service__pb2.GetEmotionProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDigest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.ReflectService/GetDigest',
+            mnema_dot_v1_dot_reflect__service__pb2.GetDigestRequest.SerializeToString,
+            mnema_dot_v1_dot_reflect__service__pb2.GetDigestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDigests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.ReflectService/ListDigests',
+            mnema_dot_v1_dot_reflect__service__pb2.ListDigestsRequest.SerializeToString,
+            mnema_dot_v1_dot_reflect__service__pb2.ListDigestsResponse.FromString,
             options,
             channel_credentials,
             insecure,

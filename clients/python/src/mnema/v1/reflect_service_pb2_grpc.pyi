@@ -36,11 +36,21 @@ class ReflectServiceStub:
     Digest: _grpc.UnaryUnaryMultiCallable[_reflect_service_pb2.DigestRequest, _reflect_service_pb2.DigestResponse]
     """Reads the memories that are new since the last digest, stores insights drawn from them and updates the emotion profile.
 
-    Idempotent: without new memories it adds nothing. At most two LLM calls; with local rules none.
+    Idempotent: without new memories it adds nothing and asks no LLM. Else at most two LLM calls; with local rules none.
     Fails with PROVIDER_UNAVAILABLE or PROVIDER_ANSWER_MALFORMED if an LLM is set up and fails; nothing is stored then.
+    With `background` it answers at once, a worker makes the digest, and GetDigest tells how far it is.
+
+    Digests are made by themselves too, after every Settings.reflection_interval extracted messages of the role "user".
     """
     GetEmotionProfile: _grpc.UnaryUnaryMultiCallable[_reflect_service_pb2.GetEmotionProfileRequest, _reflect_service_pb2.GetEmotionProfileResponse]
     """Gets the user's emotion profile. Before the first digest it is empty."""
+    GetDigest: _grpc.UnaryUnaryMultiCallable[_reflect_service_pb2.GetDigestRequest, _reflect_service_pb2.GetDigestResponse]
+    """Gets a digest, with its insights.
+
+    Fails with RESOURCE_NOT_FOUND if there is none of that id.
+    """
+    ListDigests: _grpc.UnaryUnaryMultiCallable[_reflect_service_pb2.ListDigestsRequest, _reflect_service_pb2.ListDigestsResponse]
+    """Lists a user's digests, the newest first, without their insights and emotion profiles."""
 
 @_typing.type_check_only
 class ReflectServiceAsyncStub(ReflectServiceStub):
@@ -50,11 +60,21 @@ class ReflectServiceAsyncStub(ReflectServiceStub):
     Digest: _aio.UnaryUnaryMultiCallable[_reflect_service_pb2.DigestRequest, _reflect_service_pb2.DigestResponse]  # type: ignore[assignment]
     """Reads the memories that are new since the last digest, stores insights drawn from them and updates the emotion profile.
 
-    Idempotent: without new memories it adds nothing. At most two LLM calls; with local rules none.
+    Idempotent: without new memories it adds nothing and asks no LLM. Else at most two LLM calls; with local rules none.
     Fails with PROVIDER_UNAVAILABLE or PROVIDER_ANSWER_MALFORMED if an LLM is set up and fails; nothing is stored then.
+    With `background` it answers at once, a worker makes the digest, and GetDigest tells how far it is.
+
+    Digests are made by themselves too, after every Settings.reflection_interval extracted messages of the role "user".
     """
     GetEmotionProfile: _aio.UnaryUnaryMultiCallable[_reflect_service_pb2.GetEmotionProfileRequest, _reflect_service_pb2.GetEmotionProfileResponse]  # type: ignore[assignment]
     """Gets the user's emotion profile. Before the first digest it is empty."""
+    GetDigest: _aio.UnaryUnaryMultiCallable[_reflect_service_pb2.GetDigestRequest, _reflect_service_pb2.GetDigestResponse]  # type: ignore[assignment]
+    """Gets a digest, with its insights.
+
+    Fails with RESOURCE_NOT_FOUND if there is none of that id.
+    """
+    ListDigests: _aio.UnaryUnaryMultiCallable[_reflect_service_pb2.ListDigestsRequest, _reflect_service_pb2.ListDigestsResponse]  # type: ignore[assignment]
+    """Lists a user's digests, the newest first, without their insights and emotion profiles."""
 
 class ReflectServiceServicer(metaclass=_abc_1.ABCMeta):
     """Draws insights from memories, and keeps the user's emotion profile."""
@@ -67,8 +87,11 @@ class ReflectServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reflect_service_pb2.DigestResponse, _abc.Awaitable[_reflect_service_pb2.DigestResponse]]:
         """Reads the memories that are new since the last digest, stores insights drawn from them and updates the emotion profile.
 
-        Idempotent: without new memories it adds nothing. At most two LLM calls; with local rules none.
+        Idempotent: without new memories it adds nothing and asks no LLM. Else at most two LLM calls; with local rules none.
         Fails with PROVIDER_UNAVAILABLE or PROVIDER_ANSWER_MALFORMED if an LLM is set up and fails; nothing is stored then.
+        With `background` it answers at once, a worker makes the digest, and GetDigest tells how far it is.
+
+        Digests are made by themselves too, after every Settings.reflection_interval extracted messages of the role "user".
         """
 
     @_abc_1.abstractmethod
@@ -78,5 +101,24 @@ class ReflectServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reflect_service_pb2.GetEmotionProfileResponse, _abc.Awaitable[_reflect_service_pb2.GetEmotionProfileResponse]]:
         """Gets the user's emotion profile. Before the first digest it is empty."""
+
+    @_abc_1.abstractmethod
+    def GetDigest(
+        self,
+        request: _reflect_service_pb2.GetDigestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reflect_service_pb2.GetDigestResponse, _abc.Awaitable[_reflect_service_pb2.GetDigestResponse]]:
+        """Gets a digest, with its insights.
+
+        Fails with RESOURCE_NOT_FOUND if there is none of that id.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDigests(
+        self,
+        request: _reflect_service_pb2.ListDigestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reflect_service_pb2.ListDigestsResponse, _abc.Awaitable[_reflect_service_pb2.ListDigestsResponse]]:
+        """Lists a user's digests, the newest first, without their insights and emotion profiles."""
 
 def add_ReflectServiceServicer_to_server(servicer: ReflectServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,4 +1,4 @@
-"""Tenants, users and API keys."""
+"""Tenants, users, API keys and settings."""
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -6,14 +6,16 @@ from datetime import datetime
 from mnema.client._async.calls import AsyncCaller, take
 from mnema.client._convert.accounts import key_of, tenant_of, user_of
 from mnema.client._convert.names import KEY_KINDS
+from mnema.client._convert.settings import level_of, update_request
 from mnema.client._convert.times import timestamp_of
 from mnema.client.models import ApiKey, NewApiKey, NewTenant, NewUser, Tenant, User
+from mnema.client.settings import UNCHANGED, SettingsOfLevel, Unchanged
 from mnema.v1 import account_service_pb2 as pb
 from mnema.v1.account_service_pb2_grpc import AccountServiceStub
 
 
 class AsyncAccounts:
-    """Tenants, users and their API keys: `nm.accounts`.
+    """Tenants, users, their API keys and settings: `nm.accounts`.
 
     An admin key makes tenants and keys and names the tenant in `tenant_id`; other keys leave it
     out. Secrets are shown once, when they are made.
@@ -155,3 +157,70 @@ class AsyncAccounts:
         stub = self._caller.stub(AccountServiceStub)
         request = pb.RevokeApiKeyRequest(key_id=key_id, tenant_id=tenant_id or "")
         return key_of((await self._caller.once(stub.RevokeApiKey, request)).api_key)
+
+    async def get_settings(
+        self, user_id: str | None = None, *, tenant_id: str | None = None
+    ) -> SettingsOfLevel:
+        """Gets the settings of the tenant or of a user: what is set there, and what holds.
+
+        Args:
+            user_id: the user meant. None: the tenant; with a user key, that user.
+            tenant_id: the tenant, for admin keys.
+        """
+        stub = self._caller.stub(AccountServiceStub)
+        request = pb.GetSettingsRequest(user_id=user_id or "", tenant_id=tenant_id or "")
+        response = await self._caller.read(stub.GetSettings, request)
+        return level_of(response)
+
+    async def update_settings(
+        self,
+        user_id: str | None = None,
+        *,
+        tenant_id: str | None = None,
+        auto_extract: bool | Unchanged | None = UNCHANGED,
+        graph_enabled: bool | Unchanged | None = UNCHANGED,
+        reflection_interval: int | Unchanged | None = UNCHANGED,
+        message_interval: int | Unchanged | None = UNCHANGED,
+        idle_timeout: float | Unchanged | None = UNCHANGED,
+        on_session_close: bool | Unchanged | None = UNCHANGED,
+    ) -> SettingsOfLevel:
+        """Changes the settings of the tenant or of a user, from the next call on.
+
+        What is not given stays. None clears a setting: the level before decides again, which
+        is the tenant for a user and the server for a tenant.
+
+        Args:
+            user_id: the user meant, made if new. None: the tenant; with a user key, that user.
+            tenant_id: the tenant, for admin keys.
+            auto_extract: whether messages are extracted by themselves.
+            graph_enabled: whether extraction looks for triples, and recall for facts.
+            reflection_interval: extracted user messages between two digests: 1 to 10,000; 0:
+                no digest is made by itself.
+            message_interval: with how many pending messages a session is extracted: 1 (each
+                one) to 10,000; 0: their number never does it.
+            idle_timeout: after how many seconds without a message it is: up to 30 days; 0: a
+                pause never does it.
+            on_session_close: whether closing it does.
+
+        Raises:
+            InvalidArgument: a value is out of its range, or none is given.
+            NotFound: there is no such tenant.
+
+        Example:
+            async with AsyncMnema() as nm:
+                await nm.accounts.update_settings("alice", auto_extract=False)
+                print((await nm.accounts.get_settings("alice")).effective)
+        """
+        given: dict[str, bool | int | float | Unchanged | None] = {
+            "auto_extract": auto_extract,
+            "graph_enabled": graph_enabled,
+            "reflection_interval": reflection_interval,
+            "message_interval": message_interval,
+            "idle_timeout": idle_timeout,
+            "on_session_close": on_session_close,
+        }
+        changes = {name: value for name, value in given.items() if value is not UNCHANGED}
+        stub = self._caller.stub(AccountServiceStub)
+        request = update_request(changes, user_id or "", tenant_id or "")
+        response = await self._caller.write(stub.UpdateSettings, request)
+        return level_of(response)

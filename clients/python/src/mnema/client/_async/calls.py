@@ -11,10 +11,14 @@ from uuid import uuid4
 
 import grpc
 
+from mnema.client._assigned import AssignedSettings
 from mnema.client._async import transport
+from mnema.client._convert.settings import update_request
 from mnema.client._endpoint import Endpoint
 from mnema.client._retries import Attempts
 from mnema.client._status import error_of
+from mnema.client.errors import DeadlineExceeded, MnemaError, ResourceExhausted, Unavailable
+from mnema.v1.account_service_pb2_grpc import AccountServiceStub
 
 PAGE = 500  # items asked for at a time where a caller wants them all
 
@@ -54,6 +58,8 @@ class AsyncConnection:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.background = transport.Background()
+        self.assigned = AssignedSettings()
+        self.settling = transport.Lock()
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._stubs: dict[object, object] = {}
@@ -112,12 +118,14 @@ class AsyncCaller:
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
         """Makes a call that changes nothing, and so may be repeated."""
+        await self._send_settings()
         return await self._call(method, request, self._attempts())
 
     async def write(
         self, method: grpc.UnaryUnaryMultiCallable[Write, Response], request: Write
     ) -> Response:
         """Makes a call under a request id: one for all attempts, so it happens once."""
+        await self._send_settings()
         request.request_id = request.request_id or str(uuid4())
         return await self._call(method, request, self._attempts())
 
@@ -125,6 +133,7 @@ class AsyncCaller:
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
         """Makes a call that changes something and has no request id: never repeated."""
+        await self._send_settings()
         return await self._call(method, request, self._attempts(retries=0))
 
     async def pages(
@@ -149,6 +158,7 @@ class AsyncCaller:
         repeatable: bool,
     ) -> Response:
         """Sends a stream; `stream` is called for each attempt."""
+        await self._send_settings()
         attempts = self._attempts(None if repeatable else 0)
         while True:
             try:
@@ -162,6 +172,7 @@ class AsyncCaller:
         self, method: grpc.UnaryStreamMultiCallable[Request, Response], request: Request
     ) -> AsyncGenerator[Response]:
         """Receives a stream; repeated only while nothing of it has come."""
+        await self._send_settings()
         attempts = self._attempts()
         while True:
             begun = False
@@ -185,6 +196,7 @@ class AsyncCaller:
         timeout: float | None,
     ) -> AsyncGenerator[Response]:
         """Sends and receives streams at once, in `timeout` seconds (None: any); never repeated."""
+        await self._send_settings()
         answers = transport.exchange(method, requests, timeout, self._metadata)
         try:
             async with aclosing(answers):
@@ -192,6 +204,31 @@ class AsyncCaller:
                     yield answer
         except grpc.RpcError as failure:
             raise error_of(failure) from failure
+
+    async def _send_settings(self) -> None:
+        """Sends settings that were assigned, so that the call which follows finds them in effect.
+
+        What the server refuses is raised and forgotten; while it does not answer they wait for
+        the next call.
+        """
+        assigned = self.connection.assigned
+        if not assigned.waiting:
+            return
+        async with self.connection.settling:  # calls beside this one wait for them too
+            changes, mark = assigned.unsent()
+            if not changes:
+                return
+            request = update_request(changes)
+            request.request_id = str(uuid4())
+            stub = self.stub(AccountServiceStub)
+            try:
+                await self._call(stub.UpdateSettings, request, self._attempts())
+            except (Unavailable, DeadlineExceeded, ResourceExhausted):
+                raise
+            except MnemaError:
+                assigned.settle(mark, refused=True)
+                raise
+            assigned.settle(mark)
 
     async def _call(
         self,

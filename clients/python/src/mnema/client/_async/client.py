@@ -8,13 +8,15 @@ from mnema.client._async.graph import AsyncGraph
 from mnema.client._async.intake import AsyncExtractions, AsyncIntake
 from mnema.client._async.key_values import AsyncKeyValues
 from mnema.client._async.memories import AsyncMemories
+from mnema.client._async.options import AsyncOptions
 from mnema.client._async.ranking_profiles import AsyncRankingProfiles
 from mnema.client._async.recall import AsyncRecall
 from mnema.client._async.reflect import AsyncReflection
 from mnema.client._endpoint import DEFAULT_ADDRESS, endpoint
+from mnema.client.settings import ExtractionStrategy
 
 
-class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
+class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, AsyncOptions):
     """The long-term memory of AI agents: a client of a Mnema server.
 
     Calls that fail because the server is down or busy are made again, with growing pauses, as
@@ -31,7 +33,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
         graph: nodes, edges, paths.
         files: files, and a search over what stands in them.
         memories: single memories.
-        accounts: tenants, users and API keys.
+        accounts: tenants, users, API keys and settings.
         ranking_profiles: ways to rank.
 
     Example:
@@ -49,7 +51,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
     accounts: AsyncAccounts
     ranking_profiles: AsyncRankingProfiles
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the names are part of the interface
         self,
         address: str = DEFAULT_ADDRESS,
         *,
@@ -59,8 +61,15 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
         retries: int = 4,
         default_user: str | None = None,
         root_certificates: bytes | None = None,
+        auto_extract: bool | None = None,
+        graph_enabled: bool | None = None,
+        reflection_interval: int | None = None,
+        extraction: ExtractionStrategy | None = None,
     ) -> None:
         """Makes a client; nothing is sent yet.
+
+        The settings are those of the tenant or user that the key is of, not of this client
+        alone; they are sent before its first call. None leaves them as they are.
 
         Args:
             address: "host:port", "http://…" or "https://…", or a gRPC target.
@@ -70,6 +79,11 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
             retries: how often a call is made again at most; 0: never.
             default_user: whose graph it is where neither the arguments nor a USER node tell.
             root_certificates: PEM of the authorities to trust instead of the system's.
+            auto_extract: whether messages are extracted by themselves.
+            graph_enabled: whether extraction looks for triples, and recall for facts.
+            reflection_interval: extracted user messages between two digests; 0: none is made
+                by itself.
+            extraction: when messages are extracted.
 
         Raises:
             ValueError: an argument is malformed or out of its range.
@@ -80,6 +94,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
             raise ValueError(f"retries is {retries}: it must be 0 or more")
         where = endpoint(address, api_key, secure, root_certificates)
         self._use(AsyncCaller(AsyncConnection(where), timeout, retries, default_user))
+        self._choose(auto_extract, graph_enabled, reflection_interval, extraction)
 
     def with_timeout(self, timeout: float) -> "AsyncMnema":
         """This client with another timeout, in seconds, over the same connection.
@@ -107,7 +122,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
         self.ranking_profiles = AsyncRankingProfiles(caller)
 
     async def close(self) -> None:
-        """Waits for digests in the background, then closes the connection. May come twice."""
+        """Waits for what runs in the background, then closes the connection. May come twice."""
         await self._caller.connection.close()
 
     async def __aenter__(self) -> "AsyncMnema":

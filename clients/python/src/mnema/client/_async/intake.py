@@ -277,3 +277,24 @@ class AsyncExtractions:
         stub = self._caller.stub(IngestServiceStub)
         response = await self._caller.once(stub.RetryFailedExtractions, request)
         return list(response.extraction_ids)
+
+    async def extract(self, user_id: str, session_id: str | None = None) -> list[str]:
+        """Has what is pending extracted now, whatever the settings say.
+
+        Args:
+            user_id: the user asked about.
+            session_id: only what is pending in this session. Default: in all.
+
+        Returns:
+            The ids of the sessions with pending messages, which wait for a worker now.
+
+        Example:
+            async with AsyncMnema(auto_extract=False) as nm:
+                await nm.ingest("alice", "user", "I live in Zurich")
+                await nm.extract("alice")
+                await nm.wait_until_extracted("alice")
+        """
+        request = pb.StartExtractionRequest(user_id=user_id, session_id=session_id or "")
+        stub = self._caller.stub(IngestServiceStub)
+        # What is being extracted already is left alone: it may be repeated.
+        return list((await self._caller.read(stub.StartExtraction, request)).session_ids)

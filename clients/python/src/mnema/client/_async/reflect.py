@@ -1,10 +1,12 @@
 """Thinking over what is remembered."""
 
-from functools import partial
+from collections.abc import AsyncGenerator
 from typing import Literal, overload
 
-from mnema.client._async.calls import AsyncCaller
-from mnema.client._convert.recall import digest_result, emotion_profile
+from mnema.client._async.calls import AsyncCaller, take
+from mnema.client._convert.names import DIGEST_STATES
+from mnema.client._convert.recall import digest_of, digest_result, emotion_profile
+from mnema.client.models import Digest
 from mnema.client.results import DigestResult, EmotionProfile
 from mnema.v1 import reflect_service_pb2 as pb
 from mnema.v1.reflect_service_pb2_grpc import ReflectServiceStub
@@ -38,26 +40,79 @@ class AsyncReflection:
         Args:
             user_id: whose memories are digested.
             batch_size: how many new memories are read at most: 1 to 200.
-            background: returns None at once; the digest goes on beside. Closing the client
-                waits for it; a failure goes to the log "mnema.client".
+            background: has a worker make the digest, and returns None at once. Use
+                `start_digest` to watch it; `list_digests` has it too.
 
         Returns:
-            A dict of insights_generated, insights, emotion_profile and memories_analyzed.
+            A dict of insights_generated, insights, emotion_profile, memories_analyzed and
+            digest_id.
 
         Raises:
             Unavailable: an LLM is set up and fails; nothing is stored then.
         """
         if background:
-            work = partial(self._digest, user_id, batch_size)
-            self._caller.connection.background.start(work, f"digest of {user_id}")
+            await self.start_digest(user_id, batch_size)
             return None
-        return await self._digest(user_id, batch_size)
-
-    async def _digest(self, user_id: str, batch_size: int) -> DigestResult:
         caller = self._caller.at_least(DIGEST_SECONDS)
         stub = caller.stub(ReflectServiceStub)
         request = pb.DigestRequest(user_id=user_id, batch_size=batch_size)
-        return digest_result(await caller.write(stub.Digest, request))
+        response = await caller.write(stub.Digest, request)
+        return digest_result(response)
+
+    async def start_digest(
+        self, user_id: str, batch_size: int = 50, *, request_id: str | None = None
+    ) -> str:
+        """Has a worker make a digest, which is tried again while an LLM fails.
+
+        Args:
+            user_id: whose memories are digested.
+            batch_size: how many new memories are read at most: 1 to 200.
+            request_id: a UUID that makes your own retries harmless.
+
+        Returns:
+            The digest's id, for `get_digest`.
+
+        Example:
+            async with AsyncMnema() as nm:
+                digest_id = await nm.start_digest("alice")
+                print((await nm.get_digest("alice", digest_id)).state)
+        """
+        stub = self._caller.stub(ReflectServiceStub)
+        request = pb.DigestRequest(
+            user_id=user_id, batch_size=batch_size, background=True, request_id=request_id or ""
+        )
+        return (await self._caller.write(stub.Digest, request)).digest_id
+
+    async def get_digest(self, user_id: str, digest_id: str) -> Digest:
+        """Gets a digest: how far it is, and its result once it is done.
+
+        Raises:
+            NotFound: the user has none of that id.
+        """
+        stub = self._caller.stub(ReflectServiceStub)
+        request = pb.GetDigestRequest(user_id=user_id, digest_id=digest_id)
+        return digest_of((await self._caller.read(stub.GetDigest, request)).digest, result=True)
+
+    async def list_digests(
+        self, user_id: str, state: str | None = None, limit: int = 50
+    ) -> list[Digest]:
+        """Lists a user's digests, the newest first, without their results.
+
+        Args:
+            user_id: the user asked about.
+            state: only those "pending", "running", "done" or "failed".
+            limit: how many at most.
+        """
+        return await take(self._digests(user_id, state, limit), limit)
+
+    async def _digests(self, user_id: str, state: str | None, limit: int) -> AsyncGenerator[Digest]:
+        request = pb.ListDigestsRequest(user_id=user_id)
+        if state is not None:
+            request.state = DIGEST_STATES.number(state)
+        stub = self._caller.stub(ReflectServiceStub)
+        async for page in self._caller.pages(stub.ListDigests, request, limit):
+            for digest in page.digests:
+                yield digest_of(digest, result=False)
 
     async def emotion_profile(self, user_id: str) -> EmotionProfile:
         """Gets the emotion profile; empty before the first digest."""

@@ -22,6 +22,7 @@ Metadata = tuple[tuple[str, str], ...]
 log = logging.getLogger("mnema.client")
 
 sleep = asyncio.sleep
+Lock = asyncio.Lock
 in_thread = asyncio.to_thread
 """Runs what blocks (reading and writing files) beside the event loop."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
-from mnema.v1 import account_service_pb2, types_pb2, vector_service_pb2
+from mnema.v1 import account_service_pb2, reflect_service_pb2, types_pb2, vector_service_pb2
 
 Number = TypeVar("Number", bound=int)
 
@@ -54,3 +54,7 @@ EXTRACTION_STATES = Names(
 )
 ITEM_KINDS = Names(vector_service_pb2.ItemKind.items(), "ITEM_KIND_", "kind of item")
 KEY_KINDS = Names(account_service_pb2.ApiKeyKind.items(), "API_KEY_KIND_", "kind of API key")
+DIGEST_STATES = Names(reflect_service_pb2.DigestState.items(), "DIGEST_STATE_", "digest state")
+DIGEST_TRIGGERS = Names(
+    reflect_service_pb2.DigestTrigger.items(), "DIGEST_TRIGGER_", "digest trigger"
+)

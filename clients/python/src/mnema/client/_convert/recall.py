@@ -4,9 +4,10 @@ from typing import Literal
 
 from mnema.client._convert.json_values import dict_of
 from mnema.client._convert.memories import memory_metadata
-from mnema.client._convert.names import MEMORY_TYPES
+from mnema.client._convert.names import DIGEST_STATES, DIGEST_TRIGGERS, MEMORY_TYPES
 from mnema.client._convert.ranking import profile_of
 from mnema.client._convert.times import moment_of, optional_moment
+from mnema.client.models import Digest
 from mnema.client.results import (
     ConversationResult,
     DigestResult,
@@ -281,8 +282,10 @@ def _chunk_hit(chunk: vector_service_pb2.Chunk) -> SearchHit:
     )
 
 
-def digest_result(response: reflect_service_pb2.DigestResponse) -> DigestResult:
-    """What Digest found."""
+def digest_result(
+    response: reflect_service_pb2.DigestResponse | reflect_service_pb2.Digest,
+) -> DigestResult:
+    """What a digest found."""
     return DigestResult(
         insights_generated=response.insights_generated,
         insights=[
@@ -296,6 +299,27 @@ def digest_result(response: reflect_service_pb2.DigestResponse) -> DigestResult:
         ],
         emotion_profile=emotion_profile(response.emotion_profile),
         memories_analyzed=response.memories_analyzed,
+        digest_id=response.digest_id or None,
+    )
+
+
+def digest_of(digest: reflect_service_pb2.Digest, *, result: bool) -> Digest:
+    """A digest as callers see it; `result` if the message has it."""
+    done = digest.state == reflect_service_pb2.DIGEST_STATE_DONE
+    return Digest(
+        id=digest.digest_id,
+        state=DIGEST_STATES.name(digest.state),
+        trigger=DIGEST_TRIGGERS.name(digest.trigger),
+        batch_size=digest.batch_size,
+        attempts=digest.attempts,
+        memories_analyzed=digest.memories_analyzed,
+        insights_generated=digest.insights_generated,
+        created_at=moment_of(digest.created_at),
+        started_at=optional_moment(digest, "started_at"),
+        finished_at=optional_moment(digest, "finished_at"),
+        result=digest_result(digest) if result and done else None,
+        error=digest.error or None,
+        error_reason=digest.error_reason or None,
     )
 
 

@@ -12,10 +12,14 @@ from uuid import uuid4
 
 import grpc
 
+from mnema.client._assigned import AssignedSettings
+from mnema.client._convert.settings import update_request
 from mnema.client._endpoint import Endpoint
 from mnema.client._retries import Attempts
 from mnema.client._status import error_of
 from mnema.client._sync import transport
+from mnema.client.errors import DeadlineExceeded, MnemaError, ResourceExhausted, Unavailable
+from mnema.v1.account_service_pb2_grpc import AccountServiceStub
 
 PAGE = 500  # items asked for at a time where a caller wants them all
 
@@ -55,6 +59,8 @@ class Connection:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.background = transport.Background()
+        self.assigned = AssignedSettings()
+        self.settling = transport.Lock()
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._stubs: dict[object, object] = {}
@@ -113,12 +119,14 @@ class Caller:
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
         """Makes a call that changes nothing, and so may be repeated."""
+        self._send_settings()
         return self._call(method, request, self._attempts())
 
     def write(
         self, method: grpc.UnaryUnaryMultiCallable[Write, Response], request: Write
     ) -> Response:
         """Makes a call under a request id: one for all attempts, so it happens once."""
+        self._send_settings()
         request.request_id = request.request_id or str(uuid4())
         return self._call(method, request, self._attempts())
 
@@ -126,6 +134,7 @@ class Caller:
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
         """Makes a call that changes something and has no request id: never repeated."""
+        self._send_settings()
         return self._call(method, request, self._attempts(retries=0))
 
     def pages(
@@ -150,6 +159,7 @@ class Caller:
         repeatable: bool,
     ) -> Response:
         """Sends a stream; `stream` is called for each attempt."""
+        self._send_settings()
         attempts = self._attempts(None if repeatable else 0)
         while True:
             try:
@@ -161,6 +171,7 @@ class Caller:
         self, method: grpc.UnaryStreamMultiCallable[Request, Response], request: Request
     ) -> Generator[Response]:
         """Receives a stream; repeated only while nothing of it has come."""
+        self._send_settings()
         attempts = self._attempts()
         while True:
             begun = False
@@ -184,6 +195,7 @@ class Caller:
         timeout: float | None,
     ) -> Generator[Response]:
         """Sends and receives streams at once, in `timeout` seconds (None: any); never repeated."""
+        self._send_settings()
         answers = transport.exchange(method, requests, timeout, self._metadata)
         try:
             with closing(answers):
@@ -191,6 +203,31 @@ class Caller:
                     yield answer
         except grpc.RpcError as failure:
             raise error_of(failure) from failure
+
+    def _send_settings(self) -> None:
+        """Sends settings that were assigned, so that the call which follows finds them in effect.
+
+        What the server refuses is raised and forgotten; while it does not answer they wait for
+        the next call.
+        """
+        assigned = self.connection.assigned
+        if not assigned.waiting:
+            return
+        with self.connection.settling:  # calls beside this one wait for them too
+            changes, mark = assigned.unsent()
+            if not changes:
+                return
+            request = update_request(changes)
+            request.request_id = str(uuid4())
+            stub = self.stub(AccountServiceStub)
+            try:
+                self._call(stub.UpdateSettings, request, self._attempts())
+            except (Unavailable, DeadlineExceeded, ResourceExhausted):
+                raise
+            except MnemaError:
+                assigned.settle(mark, refused=True)
+                raise
+            assigned.settle(mark)
 
     def _call(
         self,

@@ -10,12 +10,14 @@ from mnema.client._sync.graph import Graph
 from mnema.client._sync.intake import Extractions, Intake
 from mnema.client._sync.key_values import KeyValues
 from mnema.client._sync.memories import Memories
+from mnema.client._sync.options import Options
 from mnema.client._sync.ranking_profiles import RankingProfiles
 from mnema.client._sync.recall import Recall
 from mnema.client._sync.reflect import Reflection
+from mnema.client.settings import ExtractionStrategy
 
 
-class Mnema(Intake, Extractions, Recall, Reflection):
+class Mnema(Intake, Extractions, Recall, Reflection, Options):
     """The long-term memory of AI agents: a client of a Mnema server.
 
     Calls that fail because the server is down or busy are made again, with growing pauses, as
@@ -32,7 +34,7 @@ class Mnema(Intake, Extractions, Recall, Reflection):
         graph: nodes, edges, paths.
         files: files, and a search over what stands in them.
         memories: single memories.
-        accounts: tenants, users and API keys.
+        accounts: tenants, users, API keys and settings.
         ranking_profiles: ways to rank.
 
     Example:
@@ -50,7 +52,7 @@ class Mnema(Intake, Extractions, Recall, Reflection):
     accounts: Accounts
     ranking_profiles: RankingProfiles
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the names are part of the interface
         self,
         address: str = DEFAULT_ADDRESS,
         *,
@@ -60,8 +62,15 @@ class Mnema(Intake, Extractions, Recall, Reflection):
         retries: int = 4,
         default_user: str | None = None,
         root_certificates: bytes | None = None,
+        auto_extract: bool | None = None,
+        graph_enabled: bool | None = None,
+        reflection_interval: int | None = None,
+        extraction: ExtractionStrategy | None = None,
     ) -> None:
         """Makes a client; nothing is sent yet.
+
+        The settings are those of the tenant or user that the key is of, not of this client
+        alone; they are sent before its first call. None leaves them as they are.
 
         Args:
             address: "host:port", "http://…" or "https://…", or a gRPC target.
@@ -71,6 +80,11 @@ class Mnema(Intake, Extractions, Recall, Reflection):
             retries: how often a call is made again at most; 0: never.
             default_user: whose graph it is where neither the arguments nor a USER node tell.
             root_certificates: PEM of the authorities to trust instead of the system's.
+            auto_extract: whether messages are extracted by themselves.
+            graph_enabled: whether extraction looks for triples, and recall for facts.
+            reflection_interval: extracted user messages between two digests; 0: none is made
+                by itself.
+            extraction: when messages are extracted.
 
         Raises:
             ValueError: an argument is malformed or out of its range.
@@ -81,6 +95,7 @@ class Mnema(Intake, Extractions, Recall, Reflection):
             raise ValueError(f"retries is {retries}: it must be 0 or more")
         where = endpoint(address, api_key, secure, root_certificates)
         self._use(Caller(Connection(where), timeout, retries, default_user))
+        self._choose(auto_extract, graph_enabled, reflection_interval, extraction)
 
     def with_timeout(self, timeout: float) -> "Mnema":
         """This client with another timeout, in seconds, over the same connection.
@@ -108,7 +123,7 @@ class Mnema(Intake, Extractions, Recall, Reflection):
         self.ranking_profiles = RankingProfiles(caller)
 
     def close(self) -> None:
-        """Waits for digests in the background, then closes the connection. May come twice."""
+        """Waits for what runs in the background, then closes the connection. May come twice."""
         self._caller.connection.close()
 
     def __enter__(self) -> "Mnema":

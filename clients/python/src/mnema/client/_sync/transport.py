@@ -23,6 +23,7 @@ Metadata = tuple[tuple[str, str], ...]
 log = logging.getLogger("mnema.client")
 
 sleep = time.sleep
+Lock = threading.Lock
 
 
 def in_thread(
