@@ -70,14 +70,17 @@ def numbers(reading: Reading) -> list[int]:
     ]
 
 
+def home(content: str, event_at: datetime | None) -> NewMemory:
+    return NewMemory("fact", content, slot="alice/home", event_at=event_at)
+
+
 async def test_changes_of_memories_are_told(user: Owner) -> None:
     world = World(user)
-    home = {"memory_type": "fact", "slot": "alice/home"}
-    (first,) = await world.remember(NewMemory(content="Lives in Rome.", event_at=MAY, **home))
-    (again,) = await world.remember(NewMemory(content="Lives in Rome.", event_at=MAY, **home))
-    (second,) = await world.remember(NewMemory(content="Lives in Bonn.", event_at=JULY, **home))
-    (late,) = await world.remember(NewMemory(content="Lives in Oslo.", event_at=JUNE, **home))
-    await world.update(second.memory_id, NewMemory(content="Lives in Cologne.", **home))
+    (first,) = await world.remember(home("Lives in Rome.", MAY))
+    (again,) = await world.remember(home("Lives in Rome.", MAY))
+    (second,) = await world.remember(home("Lives in Bonn.", JULY))
+    (late,) = await world.remember(home("Lives in Oslo.", JUNE))
+    await world.update(second.memory_id, home("Lives in Cologne.", None))
     async with world.writing() as connection:
         assert await retract_memory(connection, user.owner_id, second.memory_id)
     assert again.memory_id == first.memory_id
