@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from mnema.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
 from mnema.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
@@ -131,6 +132,7 @@ def _lane(
             heartbeat_timeout=settings.extraction.heartbeat_timeout_seconds,
             drain=settings.server.drain_seconds,
             backoff=settings.extraction.backoff_seconds,
+            events_kept=timedelta(hours=settings.events.retention_hours),
         ),
         handlers,
         metrics,

@@ -11,10 +11,11 @@ from services.reflect.digest import Digester
 from services.reflect.servicer import ReflectServicer
 from services.reflect.thinking import LlmThinker, RuleThinker, Thinker
 from services.runtime.channels import ChannelSettings, open_channel
-from services.runtime.config import DatabaseSettings, PeerSettings
+from services.runtime.config import DatabaseSettings, EventSettings, PeerSettings
 from services.runtime.database import Database
 from services.runtime.server import Service, Servicers
 from services.storage.accounts import DatabaseAuthenticator
+from services.storage.call_log import CallLog
 
 
 class ReflectSettings(ChannelSettings, Protocol):
@@ -29,6 +30,10 @@ class ReflectSettings(ChannelSettings, Protocol):
         """Where the vector service is."""
 
     @property
+    def events(self) -> EventSettings:
+        """What is told of calls."""
+
+    @property
     def llm(self) -> LlmSettings:
         """Who thinks; none: rules."""
 
@@ -36,7 +41,8 @@ class ReflectSettings(ChannelSettings, Protocol):
 async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Servicers:
     """The reflect target: thinks with the configured LLM, or by rules where there is none."""
     database = await stack.enter_async_context(Database.open(settings.database))
-    llm = create_llm(settings.llm)
+    calls = await stack.enter_async_context(CallLog.open(database, settings.events))
+    llm = create_llm(settings.llm, calls.llm("digest"))
     thinker: Thinker = RuleThinker()
     if llm is not None:
         stack.push_async_callback(llm.close)

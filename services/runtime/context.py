@@ -56,6 +56,7 @@ class RequestContext:
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("mnema_request", default=None)
+_user: ContextVar[str | None] = ContextVar("mnema_user", default=None)
 
 
 def current() -> RequestContext:
@@ -161,9 +162,23 @@ def require_user(user_id: str) -> OwnerId:
 
 
 def user_scope(user_id: str) -> Scope:
-    """`require_user`, as the scope of a transaction."""
+    """`require_user`, as the scope of a transaction; from now on the work is about that user."""
     tenant_id = _tenant_for(user_id)
+    _user.set(user_id)
     return Scope(tenant_id, owner_of(tenant_id, user_id))
+
+
+def subject() -> tuple[TenantId, str] | None:
+    """The tenant and the user whom the present work is about; "": no single user.
+
+    The user is the caller's own, or else the one whom `user_scope` was last asked for. None
+    where no tenant is being served.
+    """
+    request = _current.get()
+    caller = request.principal if request else None
+    if caller is None or caller.tenant_id is None:
+        return None
+    return caller.tenant_id, caller.user_id or _user.get() or ""
 
 
 def tenant_scope() -> Scope:

@@ -24,7 +24,7 @@ CHANNEL = "mnema_events"  # notified with "<tenant_id> <owner_id>"
 Change = Literal["added", "updated", "superseded", "refreshed", "deleted", "ended"]
 # Rows are removed this much later than readers are told that they may be: none vanishes unread.
 _GRACE = timedelta(hours=1)
-_PURGED_AT_ONCE = 1000
+PURGED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +220,9 @@ class Executor(Protocol):
 async def purge(connection: Executor, kept: timedelta) -> int:
     """Removes some events that are older than they are kept; how many.
 
-    Fewer than 1,000: there are no more for now. The session is the queue's (Scope.queue).
+    Fewer than PURGED_AT_ONCE: there are no more for now. The session is the queue's (Scope.queue).
     """
-    tag = await connection.execute(SQL["purge_events"], kept + _GRACE, _PURGED_AT_ONCE)
+    tag = await connection.execute(SQL["purge_events"], kept + _GRACE, PURGED_AT_ONCE)
     return int(tag.rpartition(" ")[2])
 
 
