@@ -1,8 +1,10 @@
 """The client."""
 
 from mnema.client._async.accounts import AsyncAccounts
+from mnema.client._async.callbacks import AsyncCallbacks, AsyncObserved, Callback
 from mnema.client._async.calls import AsyncCaller, AsyncConnection
 from mnema.client._async.conversations import AsyncConversations
+from mnema.client._async.events import AsyncEvents
 from mnema.client._async.files import AsyncFiles
 from mnema.client._async.graph import AsyncGraph
 from mnema.client._async.intake import AsyncExtractions, AsyncIntake
@@ -14,7 +16,7 @@ from mnema.client._async.reflect import AsyncReflection
 from mnema.client._endpoint import DEFAULT_ADDRESS, endpoint
 
 
-class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
+class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, AsyncObserved):
     """The long-term memory of AI agents: a client of a Mnema server.
 
     Calls that fail because the server is down or busy are made again, with growing pauses, as
@@ -32,6 +34,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
         files: files, and a search over what stands in them.
         memories: single memories.
         accounts: tenants, users and API keys.
+        events: what happens, listed and watched.
         ranking_profiles: ways to rank.
 
     Example:
@@ -48,8 +51,9 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
     memories: AsyncMemories
     accounts: AsyncAccounts
     ranking_profiles: AsyncRankingProfiles
+    events: AsyncEvents
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         address: str = DEFAULT_ADDRESS,
         *,
@@ -59,8 +63,11 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
         retries: int = 4,
         default_user: str | None = None,
         root_certificates: bytes | None = None,
+        on_extraction: Callback | None = None,
+        on_llm_call: Callback | None = None,
+        on_embedding_call: Callback | None = None,
     ) -> None:
-        """Makes a client; nothing is sent yet.
+        """Makes a client; nothing is sent yet, unless there are callbacks.
 
         Args:
             address: "host:port", "http://…" or "https://…", or a gRPC target.
@@ -70,6 +77,8 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
             retries: how often a call is made again at most; 0: never.
             default_user: whose graph it is where neither the arguments nor a USER node tell.
             root_certificates: PEM of the authorities to trust instead of the system's.
+            on_extraction, on_llm_call, on_embedding_call: functions or coroutine functions, as
+                the attributes of these names.
 
         Raises:
             ValueError: an argument is malformed or out of its range.
@@ -79,7 +88,12 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
         if retries < 0:
             raise ValueError(f"retries is {retries}: it must be 0 or more")
         where = endpoint(address, api_key, secure, root_certificates)
-        self._use(AsyncCaller(AsyncConnection(where), timeout, retries, default_user))
+        caller = AsyncCaller(AsyncConnection(where), timeout, retries, default_user)
+        self._callbacks = AsyncCallbacks(caller)
+        self._use(caller)
+        self.on_extraction = on_extraction
+        self.on_llm_call = on_llm_call
+        self.on_embedding_call = on_embedding_call
 
     def with_timeout(self, timeout: float) -> "AsyncMnema":
         """This client with another timeout, in seconds, over the same connection.
@@ -93,6 +107,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
         if not timeout > 0:
             raise ValueError(f"timeout is {timeout}: it must be above 0 seconds")
         other = object.__new__(type(self))
+        other._callbacks = self._callbacks
         other._use(self._caller.with_timeout(timeout))
         return other
 
@@ -105,12 +120,16 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
         self.memories = AsyncMemories(caller)
         self.accounts = AsyncAccounts(caller)
         self.ranking_profiles = AsyncRankingProfiles(caller)
+        self.events = AsyncEvents(caller)
 
     async def close(self) -> None:
         """Waits for digests in the background, then closes the connection. May come twice."""
+        await self._callbacks.stop()
         await self._caller.connection.close()
+        await self._callbacks.join()
 
     async def __aenter__(self) -> "AsyncMnema":
+        await self._callbacks.begun()
         return self
 
     async def __aexit__(self, *_: object) -> None:

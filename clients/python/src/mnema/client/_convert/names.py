@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
-from mnema.v1 import account_service_pb2, types_pb2, vector_service_pb2
+from mnema.v1 import account_service_pb2, event_service_pb2, types_pb2, vector_service_pb2
 
 Number = TypeVar("Number", bound=int)
 
@@ -54,3 +54,6 @@ EXTRACTION_STATES = Names(
 )
 ITEM_KINDS = Names(vector_service_pb2.ItemKind.items(), "ITEM_KIND_", "kind of item")
 KEY_KINDS = Names(account_service_pb2.ApiKeyKind.items(), "API_KEY_KIND_", "kind of API key")
+EVENT_TYPES = Names(event_service_pb2.EventType.items(), "EVENT_TYPE_", "type of event")
+LLM_PURPOSES = Names(event_service_pb2.LlmPurpose.items(), "LLM_PURPOSE_", "purpose")
+MEMORY_CHANGES = Names(event_service_pb2.MemoryChange.items(), "MEMORY_CHANGE_", "change")

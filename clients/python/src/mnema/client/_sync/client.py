@@ -3,8 +3,10 @@
 
 from mnema.client._endpoint import DEFAULT_ADDRESS, endpoint
 from mnema.client._sync.accounts import Accounts
+from mnema.client._sync.callbacks import Callback, Callbacks, Observed
 from mnema.client._sync.calls import Caller, Connection
 from mnema.client._sync.conversations import Conversations
+from mnema.client._sync.events import Events
 from mnema.client._sync.files import Files
 from mnema.client._sync.graph import Graph
 from mnema.client._sync.intake import Extractions, Intake
@@ -15,7 +17,7 @@ from mnema.client._sync.recall import Recall
 from mnema.client._sync.reflect import Reflection
 
 
-class Mnema(Intake, Extractions, Recall, Reflection):
+class Mnema(Intake, Extractions, Recall, Reflection, Observed):
     """The long-term memory of AI agents: a client of a Mnema server.
 
     Calls that fail because the server is down or busy are made again, with growing pauses, as
@@ -33,6 +35,7 @@ class Mnema(Intake, Extractions, Recall, Reflection):
         files: files, and a search over what stands in them.
         memories: single memories.
         accounts: tenants, users and API keys.
+        events: what happens, listed and watched.
         ranking_profiles: ways to rank.
 
     Example:
@@ -49,8 +52,9 @@ class Mnema(Intake, Extractions, Recall, Reflection):
     memories: Memories
     accounts: Accounts
     ranking_profiles: RankingProfiles
+    events: Events
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         address: str = DEFAULT_ADDRESS,
         *,
@@ -60,8 +64,11 @@ class Mnema(Intake, Extractions, Recall, Reflection):
         retries: int = 4,
         default_user: str | None = None,
         root_certificates: bytes | None = None,
+        on_extraction: Callback | None = None,
+        on_llm_call: Callback | None = None,
+        on_embedding_call: Callback | None = None,
     ) -> None:
-        """Makes a client; nothing is sent yet.
+        """Makes a client; nothing is sent yet, unless there are callbacks.
 
         Args:
             address: "host:port", "http://…" or "https://…", or a gRPC target.
@@ -71,6 +78,8 @@ class Mnema(Intake, Extractions, Recall, Reflection):
             retries: how often a call is made again at most; 0: never.
             default_user: whose graph it is where neither the arguments nor a USER node tell.
             root_certificates: PEM of the authorities to trust instead of the system's.
+            on_extraction, on_llm_call, on_embedding_call: functions or coroutine functions, as
+                the attributes of these names.
 
         Raises:
             ValueError: an argument is malformed or out of its range.
@@ -80,7 +89,12 @@ class Mnema(Intake, Extractions, Recall, Reflection):
         if retries < 0:
             raise ValueError(f"retries is {retries}: it must be 0 or more")
         where = endpoint(address, api_key, secure, root_certificates)
-        self._use(Caller(Connection(where), timeout, retries, default_user))
+        caller = Caller(Connection(where), timeout, retries, default_user)
+        self._callbacks = Callbacks(caller)
+        self._use(caller)
+        self.on_extraction = on_extraction
+        self.on_llm_call = on_llm_call
+        self.on_embedding_call = on_embedding_call
 
     def with_timeout(self, timeout: float) -> "Mnema":
         """This client with another timeout, in seconds, over the same connection.
@@ -94,6 +108,7 @@ class Mnema(Intake, Extractions, Recall, Reflection):
         if not timeout > 0:
             raise ValueError(f"timeout is {timeout}: it must be above 0 seconds")
         other = object.__new__(type(self))
+        other._callbacks = self._callbacks
         other._use(self._caller.with_timeout(timeout))
         return other
 
@@ -106,12 +121,16 @@ class Mnema(Intake, Extractions, Recall, Reflection):
         self.memories = Memories(caller)
         self.accounts = Accounts(caller)
         self.ranking_profiles = RankingProfiles(caller)
+        self.events = Events(caller)
 
     def close(self) -> None:
         """Waits for digests in the background, then closes the connection. May come twice."""
+        self._callbacks.stop()
         self._caller.connection.close()
+        self._callbacks.join()
 
     def __enter__(self) -> "Mnema":
+        self._callbacks.begun()
         return self
 
     def __exit__(self, *_: object) -> None:
