@@ -23,7 +23,8 @@ from services.storage import events
 from services.storage.events import DigestMade, Position
 from services.storage.foundation import register_user
 from tests.conftest import TestDatabase
-from tests.service.ingest_world import reason_of, until
+from tests.service.ingest_world import USER, reason_of, until
+from tests.service.ingest_world import a_world as ingest_world
 from tests.service.serving import new_tenant, serving, settings_for
 
 
@@ -225,6 +226,26 @@ async def test_cursors_that_are_none_and_cursors_that_are_too_old(world: World) 
     for cursor in (old, ahead):
         assert await reason_of(world.listed(cursor=cursor)) == expired
         assert await reason_of(world.watch(cursor=cursor).read()) == expired
+
+
+async def test_the_worker_removes_what_is_too_old(test_database: TestDatabase) -> None:
+    async with ingest_world(test_database) as world:
+        owner_id = owner_of(world.tenant_id, USER)
+        async with world.database.transaction(Scope(world.tenant_id, owner_id)) as connection:
+            await register_user(connection, owner_id, world.tenant_id, USER)
+            await events.record(connection, owner_id, [DigestMade(n, 0) for n in range(1200)])
+        superuser = await asyncpg.connect(test_database.superuser_dsn)
+        await superuser.execute(
+            "UPDATE events SET recorded_at = now() - interval '26 hours'"
+            " WHERE (details->>'memories_analyzed')::int <> 7"
+        )
+        await superuser.close()
+
+        async def one_is_left() -> bool:
+            return await world.count("events") == 1
+
+        async with world.working(None):
+            await until(one_is_left)
 
 
 async def test_a_broken_connection_of_wake_ups_is_replaced(
