@@ -56,7 +56,8 @@ class RequestContext:
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("mnema_request", default=None)
-_user: ContextVar[str | None] = ContextVar("mnema_user", default=None)
+# A request, and the user whom it turned out to be about.
+_about: ContextVar[tuple[RequestContext, str] | None] = ContextVar("mnema_about", default=None)
 
 
 def current() -> RequestContext:
@@ -162,9 +163,9 @@ def require_user(user_id: str) -> OwnerId:
 
 
 def user_scope(user_id: str) -> Scope:
-    """`require_user`, as the scope of a transaction; from now on the work is about that user."""
+    """`require_user`, as the scope of a transaction; the request is about that user from now on."""
     tenant_id = _tenant_for(user_id)
-    _user.set(user_id)
+    _about.set((current(), user_id))
     return Scope(tenant_id, owner_of(tenant_id, user_id))
 
 
@@ -178,7 +179,9 @@ def subject() -> tuple[TenantId, str] | None:
     caller = request.principal if request else None
     if caller is None or caller.tenant_id is None:
         return None
-    return caller.tenant_id, caller.user_id or _user.get() or ""
+    about = _about.get()
+    named = about[1] if about is not None and about[0] is request else ""
+    return caller.tenant_id, caller.user_id or named
 
 
 def tenant_scope() -> Scope:
