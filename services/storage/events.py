@@ -25,6 +25,7 @@ Change = Literal["added", "updated", "superseded", "refreshed", "deleted", "ende
 # Rows are removed this much later than readers are told that they may be: none vanishes unread.
 _GRACE = timedelta(hours=1)
 PURGED_AT_ONCE = 1000
+_LOOKED_AT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +188,10 @@ async def read(
 ) -> Reading:
     """At most `limit` events behind a place, of the scope's owner or else of its tenant.
 
-    `kinds` empty: all. The transaction has that scope.
+    `kinds` empty: all. Where few are of these kinds there may be `more` though none was found:
+    a reading looks at a bounded number. The transaction has that scope.
     """
+    looked_at = max(limit, _LOOKED_AT) if kinds else limit
     statement = "read_owner_events" if scope.owner_id else "read_tenant_events"
     rows = await connection.fetch(
         SQL[statement],
@@ -197,16 +200,26 @@ async def read(
         after.sequence,
         list(kinds or _PAYLOADS),  # never one that is newer than this program
         limit,
+        looked_at,
     )
     first = rows[0]
     events = tuple(_event(row) for row in rows if row["event_id"] is not None)
-    more = len(events) == limit
+    if len(events) == limit:
+        return _reading(first, events, events[-1].position, more=True)
+    if first["scanned"] == looked_at:
+        last = Position(first["last_txid"], first["last_sequence"], first["last_at"])
+        return _reading(first, events, last, more=True)
     # Nobody is sent back: a place may lie ahead of the horizon of a database that was set back.
     through = Position(max(first["oldest"], after.txid), 0, first["read_at"])
     if through.txid == after.txid:
         through = Position(after.txid, after.sequence, first["read_at"])
-    position = events[-1].position if more else through
-    return Reading(events, position, more, first["pending"], first["read_at"], first["next"])
+    return _reading(first, events, through, more=False)
+
+
+def _reading(
+    row: asyncpg.Record, events: tuple[EventRow, ...], position: Position, *, more: bool
+) -> Reading:
+    return Reading(events, position, more, row["pending"], row["read_at"], row["next"])
 
 
 class Executor(Protocol):

@@ -112,6 +112,17 @@ async def test_events_are_listed(side: Side, script: Script) -> None:
         "superseded_by": "n",
     }  # fmt: skip
     assert found[5].data == {}
+    script.on(
+        "ListEvents",
+        pb.ListEventsResponse(next_cursor="c1", has_more=True),
+        pb.ListEventsResponse(events=ALL[:2], next_cursor="c3", has_more=True),
+        pb.ListEventsResponse(events=ALL[2:3], next_cursor="c4", has_more=True),
+    )
+    assert len(await side.run(side.nm.events.list, limit=3)) == 3
+    asked = [(call.request.cursor, call.request.page_size) for call in script.of("ListEvents")[1:]]
+    assert asked == [("", 3), ("c1", 3), ("c3", 1)]
+    with pytest.raises(ValueError, match="limit is 0"):
+        await side.run(side.nm.events.list, limit=0)
     with pytest.raises(ValueError, match="type of event"):
         await side.run(side.nm.events.list, types="birthday")
 

@@ -219,6 +219,20 @@ async def test_kinds_are_filtered_and_places_go_on_past_the_others(user: Owner) 
     assert (await read(user, none.position)).events == ()
 
 
+async def test_a_reading_looks_at_a_bounded_number(user: Owner) -> None:
+    """Few events among many of other kinds are found in several readings."""
+    await World(user).remember(NewMemory("fact", "Likes tea."))
+    await tell(user, *range(4500))
+    await World(user).remember(NewMemory("fact", "Likes milk."))
+    place, found, readings = start(), 0, 0
+    while True:
+        reading = await read(user, place, "memory_changed")
+        place, found, readings = reading.position, found + len(reading.events), readings + 1
+        if not reading.more:
+            break
+    assert (found, readings) == (2, 3)
+
+
 async def test_owners_and_tenants_see_their_own(user: Owner) -> None:
     stranger = await new_owner(user.database, "alice")
     bob = Owner(user.database, user.tenant_id, owner_of(user.tenant_id, "bob"))
@@ -318,7 +332,7 @@ async def test_reading_uses_the_keys(user: Owner, test_database: TestDatabase) -
     for statement, (scope, key, index) in scopes.items():
         async with user.database.transaction(scope) as connection:
             rows = await connection.fetch(
-                f"EXPLAIN {events.SQL[statement]}", key, 0, 0, ["digest"], 100
+                f"EXPLAIN {events.SQL[statement]}", key, 0, 0, ["digest"], 100, 2000
             )
         plan = "\n".join(row[0] for row in rows)
         assert index in plan

@@ -25,39 +25,50 @@ WITH written AS (
 SELECT pg_notify('mnema_events', $1::uuid || ' ' || owner_id) FROM (SELECT DISTINCT owner_id FROM written) AS told
 
 -- name: read_owner_events
--- $1 owner_id, $2 and $3 the place (txid, sequence), $4 kind[], $5 how many. Key: pk_events.
+-- $1 owner_id, $2 and $3 the place (txid, sequence), $4 kind[], $5 how many, $6 how many are looked at for that.
+-- Key: pk_events.
 -- At least one row: one without an event says how far the reader may go.
 WITH horizon AS MATERIALIZED (
     SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
            pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next),
-found AS (
+scanned AS MATERIALIZED (
     SELECT txid, sequence, event_id, user_id, kind, details, recorded_at FROM events
     WHERE owner_id = $1 AND (txid, sequence) > ($2, $3) AND txid < (SELECT oldest FROM horizon)
-      AND kind = ANY ($4::text[])
-    ORDER BY txid, sequence LIMIT $5)
+    ORDER BY txid, sequence LIMIT $6),
+found AS (SELECT * FROM scanned WHERE kind = ANY ($4::text[]) ORDER BY txid, sequence LIMIT $5)
 SELECT oldest, next, now() AS read_at,
        EXISTS (SELECT FROM events
                WHERE owner_id = $1 AND (txid, sequence) > ($2, $3) AND txid >= oldest
                  AND kind = ANY ($4::text[])) AS pending,
+       (SELECT count(*) FROM scanned) AS scanned,
+       last.txid AS last_txid, last.sequence AS last_sequence, last.recorded_at AS last_at,
        found.*
-FROM horizon LEFT JOIN found ON true ORDER BY txid, sequence
+FROM horizon
+LEFT JOIN (SELECT txid, sequence, recorded_at FROM scanned ORDER BY txid DESC, sequence DESC LIMIT 1) AS last ON true
+LEFT JOIN found ON true
+ORDER BY found.txid, found.sequence
 
 -- name: read_tenant_events
 -- As read_owner_events; $1 tenant_id. Key: ix_events_tenant.
 WITH horizon AS MATERIALIZED (
     SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
            pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next),
-found AS (
+scanned AS MATERIALIZED (
     SELECT txid, sequence, event_id, user_id, kind, details, recorded_at FROM events
     WHERE tenant_id = $1 AND (txid, sequence) > ($2, $3) AND txid < (SELECT oldest FROM horizon)
-      AND kind = ANY ($4::text[])
-    ORDER BY txid, sequence LIMIT $5)
+    ORDER BY txid, sequence LIMIT $6),
+found AS (SELECT * FROM scanned WHERE kind = ANY ($4::text[]) ORDER BY txid, sequence LIMIT $5)
 SELECT oldest, next, now() AS read_at,
        EXISTS (SELECT FROM events
                WHERE tenant_id = $1 AND (txid, sequence) > ($2, $3) AND txid >= oldest
                  AND kind = ANY ($4::text[])) AS pending,
+       (SELECT count(*) FROM scanned) AS scanned,
+       last.txid AS last_txid, last.sequence AS last_sequence, last.recorded_at AS last_at,
        found.*
-FROM horizon LEFT JOIN found ON true ORDER BY txid, sequence
+FROM horizon
+LEFT JOIN (SELECT txid, sequence, recorded_at FROM scanned ORDER BY txid DESC, sequence DESC LIMIT 1) AS last ON true
+LEFT JOIN found ON true
+ORDER BY found.txid, found.sequence
 
 -- name: get_horizon
 -- The place from which nothing that is committed from now on is missed.

@@ -512,7 +512,7 @@ class ListEventsResponse(_message.Message):
     next_cursor: _builtins.str
     """The place behind them: to list what happens later, or to watch from. Never empty."""
     has_more: _builtins.bool
-    """Whether there are further events already."""
+    """Whether there may be further events already: with a filter by types a page may be short, or empty, all the same."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
         """The events, the oldest first."""

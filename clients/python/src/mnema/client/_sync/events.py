@@ -11,7 +11,7 @@ from mnema.client._convert.names import EVENT_TYPES
 from mnema.client._retries import FIRST_PAUSE, Pauses
 from mnema.client._status import error_of
 from mnema.client._sync import transport
-from mnema.client._sync.calls import Caller
+from mnema.client._sync.calls import PAGE, Caller
 from mnema.client.models import Event
 from mnema.v1 import event_service_pb2 as pb
 from mnema.v1.event_service_pb2_grpc import EventServiceStub
@@ -39,9 +39,10 @@ class Events:
                 "memory_changed"; one or several of them.
             cursor: only what comes after: an event's `cursor`. None: from the oldest that is
                 kept (the server keeps a day by default).
-            limit: how many at most: 1 to 1,000.
+            limit: how many at most: 1 or more.
 
         Raises:
+            ValueError: the limit is below 1, or there is no such type.
             InvalidArgument: something is malformed; reason CURSOR_EXPIRED: the cursor is older
                 than what is kept.
 
@@ -50,15 +51,20 @@ class Events:
                 for event in nm.events.list("alice", types="memory_changed"):
                     print(event.recorded_at, event.data["change"], event.data["memory_id"])
         """
+        if limit < 1:
+            raise ValueError(f"limit is {limit}: it must be 1 or more")
         request = pb.ListEventsRequest(
-            user_id=user_id or "",
-            types=EVENT_TYPES.numbers(types),
-            cursor=cursor or "",
-            page_size=limit,
+            user_id=user_id or "", types=EVENT_TYPES.numbers(types), cursor=cursor or ""
         )
         stub = self._caller.stub(EventServiceStub)
-        response = self._caller.read(stub.ListEvents, request)
-        return [event_of(each) for each in response.events]
+        found: list[Event] = []
+        while True:
+            request.page_size = min(PAGE, limit - len(found))
+            page = self._caller.read(stub.ListEvents, request)
+            found += map(event_of, page.events)
+            if not page.has_more or len(found) >= limit:
+                return found
+            request.cursor = page.next_cursor
 
     def watch(
         self,
