@@ -42,6 +42,7 @@ TARGETS: dict[str, Target] = {
             "mnema.v1.IngestService",
             "mnema.v1.ConversationService",
             "mnema.v1.KeyValueService",
+            "mnema.v1.EventService",
         ),
     ),
     "worker": Target("services.app.worker:build_worker", (), ("vector",)),
@@ -63,6 +64,7 @@ PUBLIC_SERVICES: tuple[str, ...] = tuple(
 STUBS: tuple[str, ...] = (
     "account_service",
     "conversation_service",
+    "event_service",
     "file_service",
     "graph_service",
     "ingest_service",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mnema.v1.vector_service_pb2 import EmbedRequest
 from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
 from services.contract.packed_vectors import vector_of
+from services.runtime import context
 from services.runtime.errors import (
     DeadlineExceeded,
     FailedPrecondition,
@@ -55,7 +56,9 @@ class VectorEmbedder:
 
     async def _call(self, texts: list[str], space: EmbeddingSpace) -> list[Vector]:
         try:
-            response = await self._stub.Embed(EmbedRequest(texts=texts), timeout=self._call_seconds)
+            about = context.subject()
+            request = EmbedRequest(texts=texts, user_id=about[1] if about else "")
+            response = await self._stub.Embed(request, timeout=self._call_seconds)
         except grpc.aio.AioRpcError as error:
             raise _translated(error) from error
         if (response.model, response.dimension) != (space.model, space.dims):

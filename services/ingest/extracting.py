@@ -8,7 +8,7 @@ import structlog
 
 from services.ingest.claiming import Claim, claim
 from services.ingest.embedder import Embedder
-from services.ingest.extraction.model import Extraction, Extractor
+from services.ingest.extraction.model import ConversationBatch, Extraction, Extractor
 from services.ingest.findings import batch_of, findings_of, with_vectors
 from services.ingest.ingest_metrics import ExtractionMetrics
 from services.ingest.intake import queue_embedding
@@ -16,6 +16,7 @@ from services.ingest.job_payloads import ExtractJob
 from services.ingest.precedence import Precedence
 from services.ingest.reflection import queue_if_due
 from services.providers.llm.base import MalformedAnswer
+from services.runtime import context
 from services.runtime.backoff import delay_of
 from services.runtime.config import ExtractionSettings, OptionSettings
 from services.runtime.database import Connection, Database
@@ -90,8 +91,9 @@ class ExtractionJobs:
         )
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._settings.timeout_seconds):
-                found = await self._extractor.extract(batch) if claimed.messages else Extraction()
+            with context.act_for(job.user.tenant_id, job.user.user_id):
+                async with asyncio.timeout(self._settings.timeout_seconds):
+                    found = await self._extracted(batch)
         except TimeoutError as error:
             limit = self._settings.timeout_seconds
             raise DeadlineExceeded(
@@ -107,6 +109,9 @@ class ExtractionJobs:
             space=claimed.space,
         )
         return await self._embedded(claimed, findings)
+
+    async def _extracted(self, batch: ConversationBatch) -> Extraction:
+        return await self._extractor.extract(batch) if batch.messages else Extraction()
 
     async def _embedded(self, claimed: Claim, findings: Findings) -> Findings:
         """The findings with vectors, or without if there are none to be had now."""

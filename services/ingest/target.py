@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from mnema.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
+from mnema.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
 from mnema.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_to_server
 from mnema.v1.key_value_service_pb2_grpc import add_KeyValueServiceServicer_to_server
 from services.ingest.conversation_servicer import ConversationServicer
 from services.ingest.embedder import RpcEmbedder
 from services.ingest.embedding import EmbeddingJobs
+from services.ingest.events.event_servicer import EventServicer
+from services.ingest.events.wakeups import Wakeups
+from services.ingest.events.watching import EventReader, Watchers
 from services.ingest.extracting import ExtractionJobs
 from services.ingest.extraction.factory import create_extractor
 from services.ingest.extraction.model import Extractor
@@ -30,11 +35,13 @@ from services.storage.accounts import DatabaseAuthenticator
 
 
 async def build_ingest(settings: RuntimeSettings, stack: AsyncExitStack) -> Servicers:
-    """IngestService, ConversationService and KeyValueService."""
+    """IngestService, ConversationService, KeyValueService and EventService."""
     database = await stack.enter_async_context(Database.open(settings.database))
     executor = stack.enter_context(ThreadPoolExecutor(1, "analysis"))
     tokens = PageTokens(settings.internal_key)
     ingest = IngestServicer(database, settings.extraction, settings.options, tokens, executor)
+    wakeups, reader = Wakeups(database), EventReader(database, settings.events)
+    watchers = Watchers(reader, wakeups, settings.events)
     return Servicers(
         services=(
             Service(
@@ -52,8 +59,14 @@ async def build_ingest(settings: RuntimeSettings, stack: AsyncExitStack) -> Serv
                 KeyValueServicer(database, tokens),
                 add_KeyValueServiceServicer_to_server,
             ),
+            Service(
+                "mnema.v1.EventService",
+                EventServicer(reader, watchers),
+                add_EventServiceServicer_to_server,
+            ),
         ),
-        drain=(ingest.close,),
+        background=(BackgroundTask("event wake-ups", wakeups.run),),
+        drain=(ingest.close, watchers.close),
         authenticator=DatabaseAuthenticator(database),
     )
 
@@ -120,6 +133,7 @@ def _lane(
             heartbeat_timeout=settings.extraction.heartbeat_timeout_seconds,
             drain=settings.server.drain_seconds,
             backoff=settings.extraction.backoff_seconds,
+            events_kept=timedelta(hours=settings.events.retention_hours),
         ),
         handlers,
         metrics,

@@ -28,6 +28,7 @@ from services.runtime.backoff import delay_of
 from services.runtime.config import DatabaseSettings
 from services.runtime.errors import MnemaError
 from services.runtime.statements import log_statement
+from services.storage import events
 from services.storage.queue import free_held, purge
 
 log = structlog.get_logger("mnema.worker")
@@ -46,6 +47,7 @@ _QUEUE_AWAY = (
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
 _TIDY_EVERY_SECONDS = 30.0
+_PURGE_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,15 @@ class WorkerSettings:
 
     `concurrency` jobs at once; a job whose worker has been silent for `heartbeat_timeout`
     seconds is taken from it; at the end running jobs get `drain` seconds; a failed job comes
-    back after `backoff` seconds, then twice as many, and so on.
+    back after `backoff` seconds, then twice as many, and so on. Events older than
+    `events_kept` are removed.
     """
 
     concurrency: int
     heartbeat_timeout: float
     drain: float
     backoff: float
+    events_kept: timedelta = timedelta(hours=24)
 
 
 class Worker:
@@ -138,7 +142,7 @@ class Worker:
             ),
             name="queue manager",
         )
-        tidying = asyncio.create_task(_tidy(queries), name="queue tidying")
+        tidying = asyncio.create_task(_tidy(queries, settings.events_kept), name="queue tidying")
         stopping = asyncio.create_task(stop.wait(), name="worker stop")
         try:
             await asyncio.wait({taking, tidying, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -201,13 +205,17 @@ async def _run(handler: Handler, job: Job) -> None:
     await handler(payload)
 
 
-async def _tidy(queue: Queries) -> None:
-    """Frees held jobs and removes old notes, now and then."""
+async def _tidy(queue: Queries, events_kept: timedelta) -> None:
+    """Frees held jobs and removes old notes and events, now and then."""
     while True:
         freed = await free_held(queue)
         if freed:
             log.warning("held jobs went back into the queue", count=freed)
         await purge(queue)
+        removed = events.PURGED_AT_ONCE
+        while removed == events.PURGED_AT_ONCE:
+            removed = await events.purge(queue.driver, events_kept)
+            await asyncio.sleep(_PURGE_PAUSE_SECONDS)  # others come first
         await asyncio.sleep(_TIDY_EVERY_SECONDS)
 
 

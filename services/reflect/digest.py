@@ -17,8 +17,9 @@ from services.reflect.thinking import Thinker
 from services.runtime.database import Connection, Database
 from services.runtime.errors import MnemaError
 from services.runtime.ids import OwnerId
-from services.storage import digest_runs, digests, foundation, jobs
+from services.storage import digest_runs, digests, events, foundation, jobs
 from services.storage.digests import DigestMemory, EmotionProfileRow
+from services.storage.events import DigestMade, Payload
 from services.storage.foundation import EmbeddingSpace
 from services.storage.memories import NewMemory, remember
 
@@ -131,7 +132,9 @@ class Digester:
             await digest_runs.finish_digest(connection, owner_id, digest_id)
             return Digested(0, (), profile)
         await digests.mark_digested(connection, owner_id, items, digest_id)
-        stored = await _remember(connection, user, thought)
+        told: list[Payload] = []
+        stored = await _remember(connection, user, thought, told)
+        await events.record(connection, owner_id, [*told, DigestMade(len(items), len(stored))])
         profile = emotion.updated(profile, thought.memories, thought.state, datetime.now(UTC))
         await digests.store_emotion_profile(connection, owner_id, profile)
         await digest_runs.finish_digest(
@@ -167,7 +170,9 @@ async def _unread(connection: Connection, owner_id: OwnerId, items: Sequence[UUI
     return await digests.count_undigested(connection, owner_id, items) == len(items)
 
 
-async def _remember(connection: Connection, user: User, thought: Thought) -> list[StoredInsight]:
+async def _remember(
+    connection: Connection, user: User, thought: Thought, told: list[Payload]
+) -> list[StoredInsight]:
     if not thought.insights:
         return []
     space = await foundation.active_space(connection)
@@ -190,7 +195,7 @@ async def _remember(connection: Connection, user: User, thought: Thought) -> lis
     if thought.vectors is not None:
         pairs = zip(new, thought.vectors, strict=True)
         new = [replace(memory, vector=vector) for memory, vector in pairs]
-    remembered = await remember(connection, user.owner_id, new, space)
+    remembered = await remember(connection, user.owner_id, new, space, told)
     if any(memory.awaits_vectors for memory in new):
         await jobs.enqueue(connection, jobs.EMBED, user.payload())
     return [

@@ -15,11 +15,17 @@ from services.reflect.digest_jobs import DigestJobs
 from services.reflect.servicer import ReflectServicer
 from services.reflect.thinking import LlmThinker, RuleThinker, Thinker
 from services.runtime.channels import ChannelSettings, open_channel
-from services.runtime.config import DatabaseSettings, ExtractionSettings, PeerSettings
+from services.runtime.config import (
+    DatabaseSettings,
+    EventSettings,
+    ExtractionSettings,
+    PeerSettings,
+)
 from services.runtime.database import Database
 from services.runtime.paging import PageTokens
 from services.runtime.server import Service, Servicers
 from services.storage.accounts import DatabaseAuthenticator
+from services.storage.call_log import CallLog
 
 
 class ReflectSettings(ChannelSettings, Protocol):
@@ -42,6 +48,10 @@ class ReflectSettings(ChannelSettings, Protocol):
         """How often a job is tried, and when again."""
 
     @property
+    def events(self) -> EventSettings:
+        """What is told of calls."""
+
+    @property
     def llm(self) -> LlmSettings:
         """Who thinks; none: rules."""
 
@@ -49,7 +59,8 @@ class ReflectSettings(ChannelSettings, Protocol):
 async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Servicers:
     """The reflect target: thinks with the configured LLM, or by rules where there is none."""
     database = await stack.enter_async_context(Database.open(settings.database))
-    llm = create_llm(settings.llm)
+    calls = await stack.enter_async_context(CallLog.open(database, settings.events))
+    llm = create_llm(settings.llm, calls.llm("digest"))
     if llm is not None:
         stack.push_async_callback(llm.close)
     servicer = ReflectServicer(

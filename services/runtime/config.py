@@ -185,6 +185,22 @@ class RecallSettings(SettingsGroup):
     profile_timeout_seconds: float = Field(default=0.3, gt=0)
 
 
+class EventSettings(SettingsGroup):
+    """What is told of what happens to memory."""
+
+    retention_hours: float = Field(
+        default=24.0, ge=0.1, le=168, description="How long events are kept, to go on from."
+    )
+    calls: bool = Field(default=True, description="Tell of calls of models, too.")
+    max_watchers: int = Field(default=500, ge=1, description="Watchers at once in one process.")
+    heartbeat_seconds: float = Field(
+        default=15.0, gt=0, le=60, description="Pause after which an idle watcher hears so."
+    )
+    poll_seconds: float = Field(
+        default=5.0, gt=0, le=60, description="How often watchers look without being woken."
+    )
+
+
 class RuntimeSettings(BaseSettings):
     """What every target needs. Secrets are never shown by repr."""
 
@@ -212,6 +228,7 @@ class RuntimeSettings(BaseSettings):
     options: OptionSettings = OptionSettings()
     worker: WorkerSettings = WorkerSettings()
     recall: RecallSettings = RecallSettings()
+    events: EventSettings = EventSettings()
 
 
 def unknown_variables(settings: type[BaseSettings], environment: Iterable[str]) -> tuple[str, ...]:

@@ -56,6 +56,8 @@ class RequestContext:
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("mnema_request", default=None)
+# A request, and the user whom it turned out to be about.
+_about: ContextVar[tuple[RequestContext, str] | None] = ContextVar("mnema_about", default=None)
 
 
 def current() -> RequestContext:
@@ -161,9 +163,25 @@ def require_user(user_id: str) -> OwnerId:
 
 
 def user_scope(user_id: str) -> Scope:
-    """`require_user`, as the scope of a transaction."""
+    """`require_user`, as the scope of a transaction; the request is about that user from now on."""
     tenant_id = _tenant_for(user_id)
+    _about.set((current(), user_id))
     return Scope(tenant_id, owner_of(tenant_id, user_id))
+
+
+def subject() -> tuple[TenantId, str] | None:
+    """The tenant and the user whom the present work is about; "": no single user.
+
+    The user is the caller's own, or else the one whom `user_scope` was last asked for. None
+    where no tenant is being served.
+    """
+    request = _current.get()
+    caller = request.principal if request else None
+    if caller is None or caller.tenant_id is None:
+        return None
+    about = _about.get()
+    named = about[1] if about is not None and about[0] is request else ""
+    return caller.tenant_id, caller.user_id or named
 
 
 def tenant_scope() -> Scope:

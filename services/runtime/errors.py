@@ -8,6 +8,7 @@ MnemaError
 ├── AlreadyExists
 ├── RequestIdReused        a request_id came back with another body
 ├── FailedPrecondition     right request, wrong state
+├── OutOfRange             a cursor older than what is kept
 ├── ResourceExhausted      a limit or quota; says when to retry
 ├── Unavailable            a part is down; says when to retry
 ├── DeadlineExceeded
@@ -120,6 +121,13 @@ class FailedPrecondition(MnemaError):
 
     code = grpc.StatusCode.FAILED_PRECONDITION
     default_reason = "FAILED_PRECONDITION"
+
+
+class OutOfRange(MnemaError):
+    """Past what is there: a cursor older than what is kept."""
+
+    code = grpc.StatusCode.OUT_OF_RANGE
+    default_reason = "CURSOR_EXPIRED"
 
 
 class ResourceExhausted(MnemaError):

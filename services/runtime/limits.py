@@ -142,6 +142,8 @@ BY_NAME: Mapping[str, Rule] = {
     # numbers
     "page_size": Number(0, 2**31 - 1),  # above the call's maximum it is lowered, not refused
     "page_token": Text(2048, "line"),
+    "cursor": Text(64, "line"),
+    "max_duration": Span(0.1, 3600),
     "limit": _LIMIT,
     "max_depth": Number(0, 10),
     "max_retries": Number(0, 10),
@@ -156,6 +158,8 @@ BY_NAME: Mapping[str, Rule] = {
 }
 
 BY_FULL_NAME: Mapping[str, Rule] = {
+    "mnema.v1.WatchRequest.types": Items(16),
+    "mnema.v1.ListEventsRequest.types": Items(16),
     "mnema.v1.Memory.content": Text(16_384),
     "mnema.v1.Edge.content": Text(16_384),
     "mnema.v1.Triple.content": Text(16_384),

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
-from services.storage import extractions, messages
+from services.storage import events, extractions, messages
+from services.storage.events import ExtractionEnded, MemoryChanged, Payload
 from services.storage.foundation import EmbeddingSpace, lock_owner
 from services.storage.graph import Statement, state
 from services.storage.graph_nodes import ensure_nodes
@@ -66,7 +67,7 @@ async def commit_findings(
     """
     await lock_owner(connection, owner_id)
     episodes = sum(memory.memory_type == EPISODIC for memory in findings.memories)
-    finished = await connection.fetchval(
+    finished = await connection.fetchrow(
         extractions.SQL["finish"],
         owner_id,
         extraction_id,
@@ -76,11 +77,11 @@ async def commit_findings(
         findings.extractor,
         findings.duration_ms,
     )
-    if not finished:
+    if finished is None:
         return False
-    remembered = await remember(connection, owner_id, findings.memories, findings.space)
-    for ended in findings.vacated:
-        await vacate_slot(connection, owner_id, ended.slot, ended.name, ended.at)
+    told: list[Payload] = []
+    remembered = await remember(connection, owner_id, findings.memories, findings.space, told)
+    told += await _vacate(connection, owner_id, findings.vacated)
     await state(connection, owner_id, findings.statements)
     await _lay_pathways(connection, owner_id, remembered, findings.paths)
     outdone = _outdone_slots(findings.memories, remembered)
@@ -89,7 +90,29 @@ async def commit_findings(
     ]
     await _update_profile(connection, owner_id, extraction_id, changes)
     await messages.set_extraction_state(connection, owner_id, [extraction_id], "done")
+    told.append(
+        ExtractionEnded(
+            session_id=finished["session_id"],
+            extraction_id=str(extraction_id),
+            messages=finished["messages"],
+            duration_ms=findings.duration_ms,
+            facts=len(findings.memories) - episodes,
+            episodes=episodes,
+            triples=len(findings.statements),
+        )
+    )
+    await events.record(connection, owner_id, told)
     return True
+
+
+async def _vacate(
+    connection: Connection, owner_id: OwnerId, vacated: Sequence[Vacated]
+) -> list[MemoryChanged]:
+    """Ends what is over; returns what there is to tell of it."""
+    changes = [
+        await vacate_slot(connection, owner_id, each.slot, each.name, each.at) for each in vacated
+    ]
+    return [change for change in changes if change is not None]
 
 
 def _outdone_slots(

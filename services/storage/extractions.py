@@ -9,6 +9,8 @@ import asyncpg
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
+from services.storage import events
+from services.storage.events import ExtractionEnded
 from services.storage.queries import load
 
 SQL = load("extractions")
@@ -134,7 +136,17 @@ async def note_failure(
         failure.extractor,
         begun_with,
     )
-    return Noted(row["attempts"], row["failed"]) if row else None
+    if row is None:
+        return None
+    ended = ExtractionEnded(
+        session_id=row["session_id"],
+        extraction_id=str(extraction_id),
+        messages=row["messages"],
+        reason=failure.error_reason,
+        will_retry=not row["failed"],
+    )
+    await events.record(connection, owner_id, [ended])
+    return Noted(row["attempts"], row["failed"])
 
 
 async def restart_failed(

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId, new_id
+from services.storage import events
+from services.storage.events import MemoryChanged, Payload
 from services.storage.foundation import EmbeddingSpace
 from services.storage.memory_accesses import Access
+from services.storage.memory_events import MemoryEvents
 from services.storage.memory_inserts import MemoryInserts, Revision
 from services.storage.memory_units import MemoryText, index_memories, store_memory_vectors
 from services.storage.queries import load
@@ -145,6 +148,7 @@ async def remember(
     owner_id: OwnerId,
     memories: Sequence[NewMemory],
     space: EmbeddingSpace,
+    told: list[Payload] | None = None,
 ) -> list[Remembered]:
     """Stores memories in their order, one answer for each: the one way they come to be.
 
@@ -153,8 +157,9 @@ async def remember(
     event times are different.) A memory with a slot supersedes the slot's holder, unless the
     holder has been true since later (`event_at`, or else when it was recorded).
     Words are indexed and the given vectors stored; where one `awaits_vectors`, enqueue
-    jobs.EMBED.
+    jobs.EMBED. The events of it are recorded, or appended to `told`, for the caller to record.
     """
+    changes = MemoryEvents()
     remembered: list[Remembered] = []
     texts: list[MemoryText] = []
     vectors: dict[UUID, Embedding] = {}
@@ -165,11 +170,10 @@ async def remember(
         repeated = None
         if memory.content in said:
             await inserts.flush()
-            repeated = await _refresh(connection, owner_id, memory)
-        if repeated is not None:
-            remembered.append(repeated)
-        else:
-            remembered.append(await _add(connection, owner_id, memory, inserts, texts, retracted))
+            repeated = await _refresh(connection, owner_id, memory, changes)
+        remembered.append(
+            repeated or await _add(connection, owner_id, memory, inserts, texts, retracted, changes)
+        )
         said.add(memory.content)
         if memory.vector is not None:
             vectors[remembered[-1].item_id] = memory.vector
@@ -177,6 +181,7 @@ async def remember(
     await index_memories(connection, owner_id, texts)
     await store_memory_vectors(connection, owner_id, space, vectors)
     await retract_items(connection, owner_id, retracted)
+    await changes.record(connection, owner_id, told)
     return remembered
 
 
@@ -192,7 +197,7 @@ async def _present_contents(
 
 
 async def _refresh(
-    connection: Connection, owner_id: OwnerId, memory: NewMemory
+    connection: Connection, owner_id: OwnerId, memory: NewMemory, changes: MemoryEvents
 ) -> Remembered | None:
     row = await connection.fetchrow(
         SQL["find_repeated"],
@@ -212,6 +217,7 @@ async def _refresh(
         list(memory.source_message_ids),
         list(memory.source_memory_ids),
     )
+    changes.stands(row["memory_id"], "refreshed", row["memory_type"], row["revision"])
     return Remembered(row["memory_id"], row["item_id"], "refreshed")
 
 
@@ -222,12 +228,12 @@ async def _add(
     inserts: MemoryInserts,
     texts: list[MemoryText],
     retracted: list[UUID],
+    changes: MemoryEvents,
 ) -> Remembered:
-    """Stores a memory that is new; appends what is to be indexed and what to be retracted."""
+    """Stores a memory that is new; appends what is to be indexed, retracted and told."""
     memory_id, item_id = new_id(), new_id()
     outcome: Outcome = "added"
-    recorded_at = superseded = superseded_by = None
-    holder = None
+    recorded_at = superseded = superseded_by = holder = None
     if memory.slot:
         await inserts.flush()
         holder = await connection.fetchrow(SQL["get_slot_holder"], owner_id, memory.slot)
@@ -240,12 +246,17 @@ async def _add(
             closed = await connection.fetchrow(
                 SQL["retract_memory"], owner_id, superseded, "superseded", memory_id
             )
-            recorded_at = closed["retracted_at"] if closed else None
+            if closed is not None:
+                recorded_at = closed["retracted_at"]
+                changes.superseded(superseded, closed["memory_type"], closed["revision"], memory_id)
             retracted.append(holder["item_id"])
     revision = Revision(memory_id, item_id, recorded_at=recorded_at, superseded_by=superseded_by)
     inserts.add(memory, revision)
     if outcome != "historical":  # it stands in no view of any moment, so no search finds it
         texts.append(_text(memory, revision))
+        changes.stands(memory_id, "added", memory.memory_type)
+    else:
+        changes.superseded(memory_id, memory.memory_type, 1, superseded)
     return Remembered(memory_id, item_id, outcome, superseded)
 
 
@@ -293,6 +304,8 @@ async def update_memory(
         await store_memory_vectors(connection, owner_id, space, {revision.item_id: changed.vector})
     elif changed.content == present.content:
         await copy_vector(connection, owner_id, space, present.item_id, revision.item_id)
+    change = MemoryChanged(str(present.memory_id), "updated", changed.memory_type, revision.number)
+    await events.record(connection, owner_id, [change])
     return revision.item_id
 
 
@@ -302,6 +315,8 @@ async def retract_memory(connection: Connection, owner_id: OwnerId, memory_id: U
     if closed is None:
         return False
     await retract_items(connection, owner_id, [closed["item_id"]])
+    change = MemoryChanged(str(memory_id), "deleted", closed["memory_type"], closed["revision"])
+    await events.record(connection, owner_id, [change])
     return True
 
 

@@ -14,12 +14,13 @@ from services.providers.embeddings.factory import create_embedding_provider
 from services.providers.embeddings.settings import EmbeddingSettings
 from services.providers.rerank.factory import create_reranker
 from services.providers.rerank.settings import RerankSettings
-from services.runtime.config import DatabaseSettings
+from services.runtime.config import DatabaseSettings, EventSettings
 from services.runtime.database import Database, Scope
 from services.runtime.errors import FailedPrecondition
 from services.runtime.paging import PageTokens
 from services.runtime.server import Service, Servicers
 from services.storage.accounts import DatabaseAuthenticator
+from services.storage.call_log import CallLog
 from services.storage.foundation import EmbeddingSpace, active_space
 from services.vector.memory_servicer import MemoryServicer
 from services.vector.profiles import Profiles
@@ -36,6 +37,10 @@ class VectorSettings(Protocol):
     @property
     def embedding(self) -> EmbeddingSettings:
         """The model that makes the vectors."""
+
+    @property
+    def events(self) -> EventSettings:
+        """What is told of calls."""
 
     @property
     def rerank(self) -> RerankSettings:
@@ -57,8 +62,12 @@ async def build_vector(settings: VectorSettings, stack: AsyncExitStack) -> Servi
     embedding space is not that of the configured model.
     """
     database = await stack.enter_async_context(Database.open(settings.database))
+    calls = await stack.enter_async_context(CallLog.open(database, settings.events))
     provider = await asyncio.to_thread(
-        create_embedding_provider, settings.embedding, model_dir=settings.model_dir
+        create_embedding_provider,
+        settings.embedding,
+        model_dir=settings.model_dir,
+        on_call=calls.embedding,
     )
     stack.push_async_callback(provider.close)
     reranker = create_reranker(settings.rerank)

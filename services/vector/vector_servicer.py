@@ -17,7 +17,7 @@ from services.contract.packed_vectors import embedding_of
 from services.contract.user import User
 from services.providers.embeddings.base import EmbeddingProvider, Vector
 from services.providers.rerank.base import Reranker
-from services.runtime.context import current
+from services.runtime.context import current, user_scope
 from services.runtime.database import Database
 from services.storage.codes import SegmentCache
 from services.storage.foundation import EmbeddingSpace
@@ -64,6 +64,8 @@ class VectorServicer(ProfileServicer):
         context: Context,
     ) -> EmbedResponse:
         """Vectors of texts, in their order."""
+        if request.user_id:
+            user_scope(request.user_id)
         try:
             vectors = await self._vectors(request.texts)
         except PROVIDER_FAILURES as error:

@@ -14,7 +14,8 @@ from tests.e2e.waiting import until
 class Seeds:
     """What a user has. `spare` things are there to be changed or taken away.
 
-    `marker` is a word that stands in the texts, properties and values of all of it.
+    `marker` is a word that stands in the texts, properties and values of all of it. `cursor` is
+    the place before all that happened.
     """
 
     tenant: Tenant
@@ -39,6 +40,7 @@ class Seeds:
     spare_profile_name: str
     digest_id: str
     insight_ids: tuple[str, ...]
+    cursor: str
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -169,6 +171,7 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
     """Takes about two seconds: the extraction and a digest are waited for."""
     by = _Seeding(gateway, tenant, user_id)
     by.call("AccountService.CreateUser")
+    cursor = by.call("EventService.ListEvents")["next_cursor"]
     session_id, spare_session_id = by.session("holiday"), by.session("spare")
     message_id = by.message(session_id)
     by.values()
@@ -201,4 +204,5 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
         spare_profile_name=by.profile(),
         digest_id=str(digest["digest_id"]),
         insight_ids=tuple(each["memory_id"] for each in digest["insights"]),
+        cursor=str(cursor),
     )

@@ -15,7 +15,7 @@ ADMIN_ONLY = frozenset({"AccountService.CreateTenant", "AccountService.ListTenan
 
 def valid_requests(seeds: Seeds) -> dict[str, Sequence[Fields]]:
     """By the RPC's short name; more than one message only where the client streams."""
-    tables = (_accounts, _conversations, _memories, _rankings, _graph, _key_values, _files)
+    tables = (_accounts, _conversations, _memories, _rankings, _graph, _key_values, _files, _events)
     return {
         name: fields if isinstance(fields, tuple) else (fields,)
         for table in tables
@@ -202,6 +202,15 @@ def _key_values(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
         "KeyValueService.GetValue": {**space, "key": "nickname"},
         "KeyValueService.ListValues": {**space, "prefix": "n"},
         "KeyValueService.DeleteValue": {**space, "key": "tea"},
+    }
+
+
+def _events(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
+    types = ["EVENT_TYPE_EXTRACTION", "EVENT_TYPE_MEMORY_CHANGED"]
+    asked = {"user_id": seeds.user_id, "types": types}
+    return {
+        "EventService.ListEvents": {**asked, "page_size": 1000},
+        "EventService.Watch": {**asked, "cursor": seeds.cursor, "max_duration": "0.2s"},
     }
 
 

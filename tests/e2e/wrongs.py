@@ -30,6 +30,7 @@ LONGEST: Mapping[str, int] = {
     "ranking_profile": 63,
     "time_zone": 64,
     "page_token": 2_048,
+    "cursor": 64,
     "mnema.v1.Memory.content": 16_384,
     "mnema.v1.Edge.content": 16_384,
     "mnema.v1.Triple.content": 16_384,
@@ -40,6 +41,7 @@ MOST_ITEMS: Mapping[str, int] = {
     "tags": 64,
     "file_types": 64,
     "query_embedding": 4096,
+    "types": 16,
 }
 # Numbers beyond each range that the comments state.
 BEYOND: Mapping[str, tuple[float, ...]] = {

@@ -17,6 +17,7 @@ from grpc import aio
 from mnema.v1 import (  # noqa: F401 - registers every service in the descriptor pool
     account_service_pb2,
     conversation_service_pb2,
+    event_service_pb2,
     file_service_pb2,
     graph_service_pb2,
     ingest_service_pb2,
@@ -86,7 +87,13 @@ class Call:
         return self.requests[0]
 
 
-Answer = Message | Failure | Hang | Callable[[Any], Message | Failure] | Sequence[Message | Failure]
+Answer = (
+    Message
+    | Failure
+    | Hang
+    | Callable[[Any], Message | Failure]
+    | Sequence[Message | Failure | Hang]
+)
 
 
 class Script(grpc.GenericRpcHandler):
@@ -151,6 +158,9 @@ class Script(grpc.GenericRpcHandler):
         for each in await self._next(method, requests, context):
             if isinstance(each, Failure):
                 await context.abort(each.code, each.message, each.trailers())
+            if isinstance(each, Hang):
+                await asyncio.sleep(each.seconds)
+                continue
             yield each
 
     async def _next(self, method: str, requests: list[Any], context: Any) -> Any:
@@ -171,12 +181,12 @@ class Script(grpc.GenericRpcHandler):
 
 
 @asynccontextmanager
-async def scripted() -> AsyncIterator[Script]:
-    """A running server on a free port."""
+async def scripted(port: int = 0) -> AsyncIterator[Script]:
+    """A running server, on a free port unless told otherwise."""
     script = Script()
     server = aio.server()
     server.add_generic_rpc_handlers((script,))
-    script.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    script.address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
     await server.start()
     try:
         yield script

@@ -51,7 +51,11 @@ async def test_owner_id_leads_every_key_of_what_users_own(test_database: TestDat
     led_otherwise = {
         (row["relname"], row["attname"]) for row in keys if row["attname"] != "owner_id"
     }
-    assert led_otherwise == {("users", "tenant_id")}  # the look-up of a tenant's users
+    assert led_otherwise == {
+        ("users", "tenant_id"),  # the look-up of a tenant's users
+        ("events", "tenant_id"),  # a tenant watches all of them
+        ("events", "recorded_at"),  # what is too old goes, whosever it is
+    }
 
 
 async def test_a_forgotten_setting_shows_nothing(test_database: TestDatabase) -> None:

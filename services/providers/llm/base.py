@@ -52,13 +52,18 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class LlmCall:
-    """One call as an observer sees it, made or failed. `max_tokens` is the limit asked for."""
+    """One call as an observer sees it, made or failed. `max_tokens` is the limit asked for.
+
+    Token counts are the provider's, 0 where it gives none.
+    """
 
     duration_ms: float
     model: str
     max_tokens: int
     temperature: float
     success: bool
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 CallObserver: TypeAlias = Callable[[LlmCall], None]

@@ -86,10 +86,11 @@ class OpenAiCompatible:
             response_schema,
         )
         started = time.perf_counter()
-        success = False
+        success, used = False, (0, 0)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 completion = await self._ask(request)
+            used = _tokens_of(completion)
             text = _text_of(completion)
             success = True
         except TimeoutError as error:
@@ -99,13 +100,12 @@ class OpenAiCompatible:
             ) from error
         finally:
             duration_ms = (time.perf_counter() - started) * 1000
-            self._observe(request, duration_ms, success)
-        usage = completion.usage
+            self._observe(request, duration_ms, success, used)
         return Completion(
             text=text,
             model=completion.model or self.model,
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            completion_tokens=usage.completion_tokens if usage else 0,
+            prompt_tokens=used[0],
+            completion_tokens=used[1],
             duration_ms=duration_ms,
         )
 
@@ -135,11 +135,12 @@ class OpenAiCompatible:
                 raise MalformedAnswer(f"{SERVICE} did not answer a completion", str(answer))
             return answer
 
-    def _observe(self, request: _Request, duration_ms: float, success: bool) -> None:
+    def _observe(
+        self, request: _Request, duration_ms: float, success: bool, used: tuple[int, int]
+    ) -> None:
         if self._on_call:
-            self._on_call(
-                LlmCall(duration_ms, self.model, request.max_tokens, request.temperature, success)
-            )
+            asked = (request.max_tokens, request.temperature)
+            self._on_call(LlmCall(duration_ms, self.model, *asked, success, *used))
 
 
 def _arguments(model: str, request: _Request, dialect: _Dialect) -> dict[str, Any]:
@@ -232,6 +233,12 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
     except ValueError:
         return None
     return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _tokens_of(completion: ChatCompletion) -> tuple[int, int]:
+    """Of the prompt and of the answer."""
+    usage = completion.usage
+    return (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
 
 
 def _text_of(completion: ChatCompletion) -> str:

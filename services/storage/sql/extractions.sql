@@ -27,7 +27,7 @@ ORDER BY recorded_at DESC, extraction_id DESC LIMIT $6
 UPDATE extractions SET state = 'done', attempts = attempts + 1, error = '', error_reason = '', facts = $3, episodes = $4,
     triples = $5, extractor = $6, duration_ms = $7, finished_at = now()
 WHERE owner_id = $1 AND extraction_id = $2 AND state = 'running'
-RETURNING true
+RETURNING session_id, messages
 
 -- name: note_failure
 -- $1 owner_id, $2 extraction_id, $3 error, $4 error_reason, $5 extractor, $6 the attempts that this run began with.
@@ -36,7 +36,7 @@ UPDATE extractions SET attempts = attempts + 1, error = $3, error_reason = $4, e
     state = CASE WHEN attempts + 1 >= max_attempts THEN 'failed' ELSE 'running' END,
     finished_at = CASE WHEN attempts + 1 >= max_attempts THEN now() END
 WHERE owner_id = $1 AND extraction_id = $2 AND state = 'running' AND attempts = $6
-RETURNING attempts, state = 'failed' AS failed
+RETURNING attempts, state = 'failed' AS failed, session_id, messages
 
 -- name: restart_failed
 -- $1 owner_id, $2 further attempts, $3 extraction_id[] (empty: all), $4 how many. Key: ix_extractions_owner_unfinished.

@@ -40,7 +40,7 @@ FROM memories WHERE owner_id = $1 AND slot = $2 AND slot <> '' AND retracted_at 
 -- Never before it was recorded, though this transaction may have begun earlier.
 UPDATE memories SET retracted_at = greatest(now(), recorded_at), retracted_reason = $3, superseded_by = $4
 WHERE owner_id = $1 AND memory_id = $2 AND retracted_at IS NULL
-RETURNING item_id, retracted_at
+RETURNING item_id, retracted_at, memory_type, revision
 
 -- name: insert_memory
 -- One revision: $1 owner_id, then the columns in their order to $20 event_at; $21 first_recorded_at, $22 recorded_at and

@@ -6,4 +6,4 @@
 UPDATE memories SET retracted_at = greatest(now(), recorded_at), retracted_reason = 'ended'
 WHERE owner_id = $1 AND slot = $2 AND retracted_at IS NULL AND position($3 IN lower(content)) > 0
   AND coalesce(event_at, recorded_at) <= $4
-RETURNING item_id
+RETURNING item_id, memory_id, memory_type, revision

@@ -267,3 +267,19 @@ class NewApiKey:
     key: ApiKey
     secret: str = field(repr=False)
     """Shown this once."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to memory. Holds no text of a user."""
+
+    cursor: str
+    """The place behind it: list or watch from here."""
+    id: str
+    user_id: str
+    """Whom it happened to; empty for a call that was made for no user."""
+    type: str
+    """"extraction", "llm_call", "embedding_call", "digest" or "memory_changed"."""
+    recorded_at: datetime
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What the contract's message for the type has, by its names; a "duration" is in seconds."""

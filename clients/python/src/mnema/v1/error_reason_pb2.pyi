@@ -106,6 +106,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: our fault. Metadata: error_id, to be found in the log."""
     ERROR_REASON_RANKING_PROFILE_BUILT_IN: _ErrorReason.ValueType  # 40
     """FAILED_PRECONDITION: the ranking profile comes with the server and can't be changed. Metadata: name."""
+    ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 48
+    """OUT_OF_RANGE: the cursor is older than the events that are kept, or of a database that was set back. Metadata: field."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Says, for a machine, why a call failed."""
@@ -192,4 +194,6 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 39
 """INTERNAL: our fault. Metadata: error_id, to be found in the log."""
 ERROR_REASON_RANKING_PROFILE_BUILT_IN: ErrorReason.ValueType  # 40
 """FAILED_PRECONDITION: the ranking profile comes with the server and can't be changed. Metadata: name."""
+ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 48
+"""OUT_OF_RANGE: the cursor is older than the events that are kept, or of a database that was set back. Metadata: field."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

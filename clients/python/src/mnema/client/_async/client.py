@@ -1,8 +1,10 @@
 """The client."""
 
 from mnema.client._async.accounts import AsyncAccounts
+from mnema.client._async.callbacks import AsyncCallbacks, AsyncObserved, Callback
 from mnema.client._async.calls import AsyncCaller, AsyncConnection
 from mnema.client._async.conversations import AsyncConversations
+from mnema.client._async.events import AsyncEvents
 from mnema.client._async.files import AsyncFiles
 from mnema.client._async.graph import AsyncGraph
 from mnema.client._async.intake import AsyncExtractions, AsyncIntake
@@ -16,7 +18,9 @@ from mnema.client._endpoint import DEFAULT_ADDRESS, endpoint
 from mnema.client.settings import ExtractionStrategy
 
 
-class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, AsyncOptions):
+class AsyncMnema(
+    AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, AsyncOptions, AsyncObserved
+):
     """The long-term memory of AI agents: a client of a Mnema server.
 
     Calls that fail because the server is down or busy are made again, with growing pauses, as
@@ -34,6 +38,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, As
         files: files, and a search over what stands in them.
         memories: single memories.
         accounts: tenants, users, API keys and settings.
+        events: what happens, listed and watched.
         ranking_profiles: ways to rank.
 
     Example:
@@ -50,6 +55,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, As
     memories: AsyncMemories
     accounts: AsyncAccounts
     ranking_profiles: AsyncRankingProfiles
+    events: AsyncEvents
 
     def __init__(  # noqa: PLR0913 - the names are part of the interface
         self,
@@ -65,8 +71,11 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, As
         graph_enabled: bool | None = None,
         reflection_interval: int | None = None,
         extraction: ExtractionStrategy | None = None,
+        on_extraction: Callback | None = None,
+        on_llm_call: Callback | None = None,
+        on_embedding_call: Callback | None = None,
     ) -> None:
-        """Makes a client; nothing is sent yet.
+        """Makes a client; nothing is sent yet, unless there are callbacks.
 
         The settings are those of the tenant or user that the key is of, not of this client
         alone; they are sent before its first call. None leaves them as they are.
@@ -84,6 +93,8 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, As
             reflection_interval: extracted user messages between two digests; 0: none is made
                 by itself.
             extraction: when messages are extracted.
+            on_extraction, on_llm_call, on_embedding_call: functions or coroutine functions, as
+                the attributes of these names.
 
         Raises:
             ValueError: an argument is malformed or out of its range.
@@ -93,8 +104,13 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, As
         if retries < 0:
             raise ValueError(f"retries is {retries}: it must be 0 or more")
         where = endpoint(address, api_key, secure, root_certificates)
-        self._use(AsyncCaller(AsyncConnection(where), timeout, retries, default_user))
+        caller = AsyncCaller(AsyncConnection(where), timeout, retries, default_user)
+        self._callbacks = AsyncCallbacks(caller)
+        self._use(caller)
         self._choose(auto_extract, graph_enabled, reflection_interval, extraction)
+        self.on_extraction = on_extraction
+        self.on_llm_call = on_llm_call
+        self.on_embedding_call = on_embedding_call
 
     def with_timeout(self, timeout: float) -> "AsyncMnema":
         """This client with another timeout, in seconds, over the same connection.
@@ -108,6 +124,7 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, As
         if not timeout > 0:
             raise ValueError(f"timeout is {timeout}: it must be above 0 seconds")
         other = object.__new__(type(self))
+        other._callbacks = self._callbacks
         other._use(self._caller.with_timeout(timeout))
         return other
 
@@ -120,12 +137,16 @@ class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, As
         self.memories = AsyncMemories(caller)
         self.accounts = AsyncAccounts(caller)
         self.ranking_profiles = AsyncRankingProfiles(caller)
+        self.events = AsyncEvents(caller)
 
     async def close(self) -> None:
         """Waits for what runs in the background, then closes the connection. May come twice."""
+        await self._callbacks.stop()
         await self._caller.connection.close()
+        await self._callbacks.join()
 
     async def __aenter__(self) -> "AsyncMnema":
+        await self._callbacks.begun()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -6,6 +6,8 @@ Written by hand on both sides: `_sync/transport.py` has the same names.
 from __future__ import annotations  # gRPC's classes are generic for type checkers only
 
 import asyncio
+import contextlib
+import inspect
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import TypeVar, cast
@@ -71,10 +73,10 @@ async def upload(
 async def download(
     method: grpc.UnaryStreamMultiCallable[Request, Response],
     request: Request,
-    timeout: float,
+    timeout: float | None,
     metadata: Metadata,
 ) -> AsyncGenerator[Response]:
-    """One request, a stream of answers; a reader who stops early ends the call."""
+    """One request, a stream of answers; a reader who stops early ends it. None: no deadline."""
     call = cast("aio.UnaryStreamMultiCallable[Request, Response]", method)
     answers = call(request, timeout=timeout, metadata=aio.Metadata(*metadata))
     try:
@@ -115,6 +117,59 @@ class Background:
     async def finish(self) -> None:
         """Waits for what still runs; each call has its own deadline."""
         await asyncio.gather(*self._tasks)
+
+
+class Loop:
+    """Work that goes on in a task until it is stopped; what fails is logged."""
+
+    def __init__(self, work: Callable[[], Awaitable[object]], name: str) -> None:
+        self._work = work
+        self._name = name
+        self._task: asyncio.Task[None] | None = None
+        self._begun = asyncio.Event()
+        self.stopping = False
+
+    def start(self) -> None:
+        """Begins, unless it runs; without an event loop not yet."""
+        if self.stopping or (self._task is not None and not self._task.done()):
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        self._begun.clear()
+        self._task = loop.create_task(self._run(), name=self._name)
+
+    def has_begun(self) -> None:
+        """For the work itself: it is under way."""
+        self._begun.set()
+
+    async def wait_begun(self, seconds: float) -> None:
+        """Until the work is under way, or has ended; at most so long."""
+        with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+            await asyncio.wait_for(self._begun.wait(), seconds)
+
+    async def stop(self) -> None:
+        """Ends the work for good."""
+        self.stopping = True
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def join(self) -> None:
+        """The work has ended with `stop`."""
+
+    async def _run(self) -> None:
+        try:
+            await _logged(self._work, self._name)
+        finally:
+            self._begun.set()
+
+
+async def settle(result: object) -> None:
+    """Waits for what a function of the caller's returned, if it is to be awaited."""
+    if inspect.isawaitable(result):
+        await result
 
 
 async def _logged(work: Callable[[], Awaitable[object]], name: str) -> None:

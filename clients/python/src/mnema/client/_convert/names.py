@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
-from mnema.v1 import account_service_pb2, reflect_service_pb2, types_pb2, vector_service_pb2
+from mnema.v1 import (
+    account_service_pb2,
+    event_service_pb2,
+    reflect_service_pb2,
+    types_pb2,
+    vector_service_pb2,
+)
 
 Number = TypeVar("Number", bound=int)
 
@@ -58,3 +64,6 @@ DIGEST_STATES = Names(reflect_service_pb2.DigestState.items(), "DIGEST_STATE_", 
 DIGEST_TRIGGERS = Names(
     reflect_service_pb2.DigestTrigger.items(), "DIGEST_TRIGGER_", "digest trigger"
 )
+EVENT_TYPES = Names(event_service_pb2.EventType.items(), "EVENT_TYPE_", "type of event")
+LLM_PURPOSES = Names(event_service_pb2.LlmPurpose.items(), "LLM_PURPOSE_", "purpose")
+MEMORY_CHANGES = Names(event_service_pb2.MemoryChange.items(), "MEMORY_CHANGE_", "change")

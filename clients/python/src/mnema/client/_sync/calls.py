@@ -65,9 +65,12 @@ class Connection:
         self._channel: grpc.Channel | None = None
         self._stubs: dict[object, object] = {}
         self._closed = False
+        self.on_use: Callable[[], None] | None = None
 
     def stub(self, kind: Callable[[grpc.Channel], Stub]) -> Stub:
-        """The stub of a service."""
+        """The stub of a service. Whoever waits for the first use (`on_use`) is told."""
+        if self.on_use is not None:
+            self.on_use()
         with self._lock:
             if self._closed:
                 raise RuntimeError("this client is closed")
@@ -101,7 +104,7 @@ class Caller:
         self.timeout = timeout
         self.retries = retries
         self.default_user = default_user
-        self._metadata = connection.endpoint.metadata
+        self.metadata = self._metadata = connection.endpoint.metadata
 
     def with_timeout(self, timeout: float) -> Caller:
         """Makes calls over the same channel with another timeout."""

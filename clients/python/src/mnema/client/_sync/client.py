@@ -3,8 +3,10 @@
 
 from mnema.client._endpoint import DEFAULT_ADDRESS, endpoint
 from mnema.client._sync.accounts import Accounts
+from mnema.client._sync.callbacks import Callback, Callbacks, Observed
 from mnema.client._sync.calls import Caller, Connection
 from mnema.client._sync.conversations import Conversations
+from mnema.client._sync.events import Events
 from mnema.client._sync.files import Files
 from mnema.client._sync.graph import Graph
 from mnema.client._sync.intake import Extractions, Intake
@@ -17,7 +19,7 @@ from mnema.client._sync.reflect import Reflection
 from mnema.client.settings import ExtractionStrategy
 
 
-class Mnema(Intake, Extractions, Recall, Reflection, Options):
+class Mnema(Intake, Extractions, Recall, Reflection, Options, Observed):
     """The long-term memory of AI agents: a client of a Mnema server.
 
     Calls that fail because the server is down or busy are made again, with growing pauses, as
@@ -35,6 +37,7 @@ class Mnema(Intake, Extractions, Recall, Reflection, Options):
         files: files, and a search over what stands in them.
         memories: single memories.
         accounts: tenants, users, API keys and settings.
+        events: what happens, listed and watched.
         ranking_profiles: ways to rank.
 
     Example:
@@ -51,6 +54,7 @@ class Mnema(Intake, Extractions, Recall, Reflection, Options):
     memories: Memories
     accounts: Accounts
     ranking_profiles: RankingProfiles
+    events: Events
 
     def __init__(  # noqa: PLR0913 - the names are part of the interface
         self,
@@ -66,8 +70,11 @@ class Mnema(Intake, Extractions, Recall, Reflection, Options):
         graph_enabled: bool | None = None,
         reflection_interval: int | None = None,
         extraction: ExtractionStrategy | None = None,
+        on_extraction: Callback | None = None,
+        on_llm_call: Callback | None = None,
+        on_embedding_call: Callback | None = None,
     ) -> None:
-        """Makes a client; nothing is sent yet.
+        """Makes a client; nothing is sent yet, unless there are callbacks.
 
         The settings are those of the tenant or user that the key is of, not of this client
         alone; they are sent before its first call. None leaves them as they are.
@@ -85,6 +92,8 @@ class Mnema(Intake, Extractions, Recall, Reflection, Options):
             reflection_interval: extracted user messages between two digests; 0: none is made
                 by itself.
             extraction: when messages are extracted.
+            on_extraction, on_llm_call, on_embedding_call: functions or coroutine functions, as
+                the attributes of these names.
 
         Raises:
             ValueError: an argument is malformed or out of its range.
@@ -94,8 +103,13 @@ class Mnema(Intake, Extractions, Recall, Reflection, Options):
         if retries < 0:
             raise ValueError(f"retries is {retries}: it must be 0 or more")
         where = endpoint(address, api_key, secure, root_certificates)
-        self._use(Caller(Connection(where), timeout, retries, default_user))
+        caller = Caller(Connection(where), timeout, retries, default_user)
+        self._callbacks = Callbacks(caller)
+        self._use(caller)
         self._choose(auto_extract, graph_enabled, reflection_interval, extraction)
+        self.on_extraction = on_extraction
+        self.on_llm_call = on_llm_call
+        self.on_embedding_call = on_embedding_call
 
     def with_timeout(self, timeout: float) -> "Mnema":
         """This client with another timeout, in seconds, over the same connection.
@@ -109,6 +123,7 @@ class Mnema(Intake, Extractions, Recall, Reflection, Options):
         if not timeout > 0:
             raise ValueError(f"timeout is {timeout}: it must be above 0 seconds")
         other = object.__new__(type(self))
+        other._callbacks = self._callbacks
         other._use(self._caller.with_timeout(timeout))
         return other
 
@@ -121,12 +136,16 @@ class Mnema(Intake, Extractions, Recall, Reflection, Options):
         self.memories = Memories(caller)
         self.accounts = Accounts(caller)
         self.ranking_profiles = RankingProfiles(caller)
+        self.events = Events(caller)
 
     def close(self) -> None:
         """Waits for what runs in the background, then closes the connection. May come twice."""
+        self._callbacks.stop()
         self._caller.connection.close()
+        self._callbacks.join()
 
     def __enter__(self) -> "Mnema":
+        self._callbacks.begun()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,10 +5,12 @@ Written by hand on both sides: `_async/transport.py` has the same names.
 
 from __future__ import annotations  # gRPC's classes are generic for type checkers only
 
+import asyncio
+import inspect
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import ParamSpec, TypeVar
 
 import grpc
@@ -71,10 +73,10 @@ def upload(
 def download(
     method: grpc.UnaryStreamMultiCallable[Request, Response],
     request: Request,
-    timeout: float,
+    timeout: float | None,
     metadata: Metadata,
 ) -> Generator[Response]:
-    """One request, a stream of answers; a reader who stops early ends the call."""
+    """One request, a stream of answers; a reader who stops early ends it. None: no deadline."""
     answers = method(request, timeout=timeout, metadata=metadata)
     try:
         yield from answers
@@ -116,6 +118,63 @@ class Background:
         """Waits for what still runs; each call has its own deadline."""
         for thread in self._threads:
             thread.join()
+
+
+class Loop:
+    """Work that goes on in a thread until it is stopped; what fails is logged."""
+
+    def __init__(self, work: Callable[[], object], name: str) -> None:
+        self._work = work
+        self._name = name
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._begun = threading.Event()
+        self.stopping = False
+
+    def start(self) -> None:
+        """Begins, unless it runs."""
+        with self._lock:
+            if self.stopping or (self._thread is not None and self._thread.is_alive()):
+                return
+            self._begun.clear()
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+
+    def has_begun(self) -> None:
+        """For the work itself: it is under way."""
+        self._begun.set()
+
+    def wait_begun(self, seconds: float) -> None:
+        """Until the work is under way, or has ended; at most so long."""
+        self._begun.wait(seconds)
+
+    def stop(self) -> None:
+        """Ends the work for good: what it waits for ends with the channel."""
+        self.stopping = True
+
+    def join(self) -> None:
+        """Waits a moment for the end; the rest of a pause is not waited for."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(1.0)
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except Exception:  # the root of the thread: nobody above could see it
+            if not self.stopping:
+                log.exception("%s failed", self._name)
+        finally:
+            self._begun.set()
+
+
+def settle(result: object) -> None:
+    """Waits for what a function of the caller's returned, if it is to be awaited."""
+    if inspect.isawaitable(result):
+        asyncio.run(_awaited(result))
+
+
+async def _awaited(result: Awaitable[object]) -> None:
+    await result
 
 
 def _logged(work: Callable[[], object], name: str) -> None:

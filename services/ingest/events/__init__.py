@@ -1,0 +1,1 @@
+"""EventService: what happened, as a list and as a stream."""
