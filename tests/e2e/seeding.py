@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -38,6 +39,8 @@ class Seeds:
     profile_name: str
     spare_profile_name: str
     insight_ids: tuple[str, ...]
+    rollback_id: str
+    seeded_at: str
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -55,6 +58,7 @@ class Seeds:
             self.spare_key_id,
             self.profile_name,
             self.spare_profile_name,
+            self.rollback_id,
             *self.insight_ids,
         )
         return (self.marker, *ids)
@@ -141,6 +145,12 @@ class _Seeding:
                 value={"called": self.marker},
             )
 
+    def rollback(self) -> Mapping[str, Any]:
+        """One to this moment, which changes nothing."""
+        now = datetime.now(UTC).isoformat()
+        made: Mapping[str, Any] = self.call("MemoryService.RollbackMemories", to_time=now)
+        return made["rollback"]  # type: ignore[no-any-return]
+
     def key(self) -> str:
         wanted = {
             "kind": "API_KEY_KIND_USER",
@@ -176,6 +186,7 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
     edge_id, spare_edge_id = by.edge(emma, noah), by.edge(noah, emma)
     extraction_id = by.extraction()
     insights = by.call("ReflectService.Digest").get("insights", [])
+    rollback = by.rollback()
     return Seeds(
         tenant=tenant,
         user_id=user_id,
@@ -198,4 +209,6 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
         profile_name=by.profile(),
         spare_profile_name=by.profile(),
         insight_ids=tuple(each["memory_id"] for each in insights),
+        rollback_id=rollback["rollback_id"],
+        seeded_at=rollback["created_at"],
     )

@@ -56,7 +56,14 @@ from mnema.client.models import (
     User,
 )
 from mnema.client.ranking import FactorStrengths, RankingProfile, SignalWeight
-from mnema.client.results import DigestResult, EmotionProfile, RecallResult, SearchResults
+from mnema.client.results import (
+    DigestResult,
+    EmotionProfile,
+    RecallResult,
+    RollbackResult,
+    SearchResults,
+    TimelineEntry,
+)
 
 __all__ = [
     "AlreadyExists",
@@ -95,9 +102,11 @@ __all__ = [
     "RankingProfile",
     "RecallResult",
     "ResourceExhausted",
+    "RollbackResult",
     "SearchResults",
     "SignalWeight",
     "Tenant",
+    "TimelineEntry",
     "Triple",
     "TripleOutcome",
     "Unauthenticated",

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from mnema.v1 import types_pb2 as mnema_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emnema/v1/reflect_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x14mnema/v1/types.proto\"N\n\rDigestRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nbatch_size\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x9f\x01\n\x0e\x44igestResponse\x12\x1a\n\x12insights_generated\x18\x01 \x01(\x05\x12#\n\x08insights\x18\x02 \x03(\x0b\x32\x11.mnema.v1.Insight\x12\x31\n\x0f\x65motion_profile\x18\x03 \x01(\x0b\x32\x18.mnema.v1.EmotionProfile\x12\x19\n\x11memories_analyzed\x18\x04 \x01(\x05\"Z\n\x07Insight\x12\x11\n\tmemory_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x19\n\x11source_memory_ids\x18\x04 \x03(\t\"1\n\x18GetEmotionProfileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"N\n\x19GetEmotionProfileResponse\x12\x31\n\x0f\x65motion_profile\x18\x01 \x01(\x0b\x32\x18.mnema.v1.EmotionProfile2\xf0\x01\n\x0eReflectService\x12R\n\x06\x44igest\x12\x17.mnema.v1.DigestRequest\x1a\x18.mnema.v1.DigestResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/digest:\x01*\x12\x89\x01\n\x11GetEmotionProfile\x12\".mnema.v1.GetEmotionProfileRequest\x1a#.mnema.v1.GetEmotionProfileResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/users/{user_id}/emotion-profileb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emnema/v1/reflect_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14mnema/v1/types.proto\"N\n\rDigestRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nbatch_size\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x9f\x01\n\x0e\x44igestResponse\x12\x1a\n\x12insights_generated\x18\x01 \x01(\x05\x12#\n\x08insights\x18\x02 \x03(\x0b\x32\x11.mnema.v1.Insight\x12\x31\n\x0f\x65motion_profile\x18\x03 \x01(\x0b\x32\x18.mnema.v1.EmotionProfile\x12\x19\n\x11memories_analyzed\x18\x04 \x01(\x05\"Z\n\x07Insight\x12\x11\n\tmemory_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x19\n\x11source_memory_ids\x18\x04 \x03(\t\"\\\n\x18GetEmotionProfileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x19GetEmotionProfileResponse\x12\x31\n\x0f\x65motion_profile\x18\x01 \x01(\x0b\x32\x18.mnema.v1.EmotionProfile2\xf0\x01\n\x0eReflectService\x12R\n\x06\x44igest\x12\x17.mnema.v1.DigestRequest\x1a\x18.mnema.v1.DigestResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/digest:\x01*\x12\x89\x01\n\x11GetEmotionProfile\x12\".mnema.v1.GetEmotionProfileRequest\x1a#.mnema.v1.GetEmotionProfileResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/users/{user_id}/emotion-profileb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,16 +43,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFLECTSERVICE'].methods_by_name['Digest']._serialized_options = b'\202\323\344\223\002\017\"\n/v1/digest:\001*'
   _globals['_REFLECTSERVICE'].methods_by_name['GetEmotionProfile']._loaded_options = None
   _globals['_REFLECTSERVICE'].methods_by_name['GetEmotionProfile']._serialized_options = b'\202\323\344\223\002%\022#/v1/users/{user_id}/emotion-profile'
-  _globals['_DIGESTREQUEST']._serialized_start=129
-  _globals['_DIGESTREQUEST']._serialized_end=207
-  _globals['_DIGESTRESPONSE']._serialized_start=210
-  _globals['_DIGESTRESPONSE']._serialized_end=369
-  _globals['_INSIGHT']._serialized_start=371
-  _globals['_INSIGHT']._serialized_end=461
-  _globals['_GETEMOTIONPROFILEREQUEST']._serialized_start=463
-  _globals['_GETEMOTIONPROFILEREQUEST']._serialized_end=512
-  _globals['_GETEMOTIONPROFILERESPONSE']._serialized_start=514
-  _globals['_GETEMOTIONPROFILERESPONSE']._serialized_end=592
-  _globals['_REFLECTSERVICE']._serialized_start=595
-  _globals['_REFLECTSERVICE']._serialized_end=835
+  _globals['_DIGESTREQUEST']._serialized_start=162
+  _globals['_DIGESTREQUEST']._serialized_end=240
+  _globals['_DIGESTRESPONSE']._serialized_start=243
+  _globals['_DIGESTRESPONSE']._serialized_end=402
+  _globals['_INSIGHT']._serialized_start=404
+  _globals['_INSIGHT']._serialized_end=494
+  _globals['_GETEMOTIONPROFILEREQUEST']._serialized_start=496
+  _globals['_GETEMOTIONPROFILEREQUEST']._serialized_end=588
+  _globals['_GETEMOTIONPROFILERESPONSE']._serialized_start=590
+  _globals['_GETEMOTIONPROFILERESPONSE']._serialized_end=668
+  _globals['_REFLECTSERVICE']._serialized_start=671
+  _globals['_REFLECTSERVICE']._serialized_end=911
 # @@protoc_insertion_point(module_scope)

@@ -1,10 +1,12 @@
 """Thinking over what is remembered."""
 
+from datetime import datetime
 from functools import partial
 from typing import Literal, overload
 
 from mnema.client._async.calls import AsyncCaller
 from mnema.client._convert.recall import digest_result, emotion_profile
+from mnema.client._convert.times import timestamp_of
 from mnema.client.results import DigestResult, EmotionProfile
 from mnema.v1 import reflect_service_pb2 as pb
 from mnema.v1.reflect_service_pb2_grpc import ReflectServiceStub
@@ -59,9 +61,11 @@ class AsyncReflection:
         request = pb.DigestRequest(user_id=user_id, batch_size=batch_size)
         return digest_result(await caller.write(stub.Digest, request))
 
-    async def emotion_profile(self, user_id: str) -> EmotionProfile:
-        """Gets the emotion profile; empty before the first digest."""
+    async def emotion_profile(
+        self, user_id: str, *, as_of: datetime | None = None
+    ) -> EmotionProfile:
+        """Gets the emotion profile, as it stood at `as_of`; empty before the first digest."""
         stub = self._caller.stub(ReflectServiceStub)
-        request = pb.GetEmotionProfileRequest(user_id=user_id)
+        request = pb.GetEmotionProfileRequest(user_id=user_id, as_of=timestamp_of(as_of))
         response = await self._caller.read(stub.GetEmotionProfile, request)
         return emotion_profile(response.emotion_profile)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
-from mnema.v1 import account_service_pb2, types_pb2, vector_service_pb2
+from mnema.v1 import account_service_pb2, memory_service_pb2, types_pb2, vector_service_pb2
 
 Number = TypeVar("Number", bound=int)
 
@@ -53,4 +53,5 @@ EXTRACTION_STATES = Names(
     types_pb2.ExtractionState.items(), "EXTRACTION_STATE_", "extraction state"
 )
 ITEM_KINDS = Names(vector_service_pb2.ItemKind.items(), "ITEM_KIND_", "kind of item")
+TIMELINE_KINDS = Names(memory_service_pb2.TimelineKind.items(), "TIMELINE_KIND_", "kind of entry")
 KEY_KINDS = Names(account_service_pb2.ApiKeyKind.items(), "API_KEY_KIND_", "kind of API key")
