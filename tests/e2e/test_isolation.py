@@ -216,7 +216,8 @@ async def test_without_settings_the_services_role_sees_no_row(
         await service.close()
     seeded = {"messages", "memories", "sessions", "extractions", "graph_nodes", "graph_edges"}
     seeded |= {"key_values", "documents", "chunks", "search_items", "unit_terms", "users"}
-    seeded |= {"tenants", "api_keys", "emotion_profiles", "digests", "ranking_profiles"}
+    seeded |= {"tenants", "api_keys", "emotion_profiles", "digests", "digest_marks"}
+    seeded |= {"ranking_profiles", "rollbacks"}
     assert {table for table in seeded if not counted[table]} == set()
     assert {table: count for table, count in seen.items() if count} == {}
 
