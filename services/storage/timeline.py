@@ -92,7 +92,7 @@ async def _things(
         memories = await get_revisions(connection, owner_id, ids["memory"])
         found |= {row.item_id: known_memory(row, as_of) for row in memories}
     if ids["message"]:
-        messages = await get_messages(connection, owner_id, ids["message"])
+        messages = await get_messages(connection, owner_id, ids["message"], as_of)
         found |= {row.message_id: row for row in messages}
     if ids["edge"]:
         revisions = [row["revision"] for row in rows if row["kind"] == "edge"]

@@ -67,7 +67,7 @@ class MemoryServiceStub:
     its words and its meaning when the call returns. Messages and files stay: they were said, and given. Messages that
     were extracted after that moment count as extracted still, so what was found in them does not come back by itself.
     That a memory was said again or recalled is no change that could be undone: the importance, sources and counts that
-    it has gained stay. The call takes longer the more comes back, some milliseconds a memory.
+    it has gained stay. The call takes longer the more comes back: about a second for a thousand memories.
 
     Fails with FIELD_OUT_OF_RANGE if to_time lies in the future.
     """
@@ -121,7 +121,7 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
     its words and its meaning when the call returns. Messages and files stay: they were said, and given. Messages that
     were extracted after that moment count as extracted still, so what was found in them does not come back by itself.
     That a memory was said again or recalled is no change that could be undone: the importance, sources and counts that
-    it has gained stay. The call takes longer the more comes back, some milliseconds a memory.
+    it has gained stay. The call takes longer the more comes back: about a second for a thousand memories.
 
     Fails with FIELD_OUT_OF_RANGE if to_time lies in the future.
     """
@@ -214,7 +214,7 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         its words and its meaning when the call returns. Messages and files stay: they were said, and given. Messages that
         were extracted after that moment count as extracted still, so what was found in them does not come back by itself.
         That a memory was said again or recalled is no change that could be undone: the importance, sources and counts that
-        it has gained stay. The call takes longer the more comes back, some milliseconds a memory.
+        it has gained stay. The call takes longer the more comes back: about a second for a thousand memories.
 
         Fails with FIELD_OUT_OF_RANGE if to_time lies in the future.
         """
