@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.feature("N19"), pytest.mark.feature("X04")]
 READ_VERBS = ("Get", "List", "Find", "Search", "Recall", "Download")
 WRITE_VERBS = (
     *("Create", "Add", "Set", "Put", "BatchSet", "Update", "Delete", "Ingest", "Upload"),
-    *("Close", "Revoke", "Retry", "Digest", "Embed"),
+    *("Close", "Revoke", "Retry", "Digest", "Embed", "Rollback", "Undo"),
 )
 
 
@@ -35,7 +35,8 @@ OF_USERS = [each for each in READS if each.names_a_user]
 CHANGES = [
     each
     for each in public_rpcs()
-    if each not in READS and each.method.startswith(("Update", "Delete", "Close", "Revoke"))
+    if each not in READS
+    and each.method.startswith(("Update", "Delete", "Close", "Revoke", "Rollback", "Undo"))
 ]
 # What alice sees of these has counts and times only, no text and no id.
 WITHOUT_TEXT = frozenset({"IngestService.GetIngestStatus", "ReflectService.GetEmotionProfile"})
