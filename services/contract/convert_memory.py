@@ -89,6 +89,7 @@ def memory_of(row: MemoryRow, user_id: str, access: Access | None = None) -> typ
         last_accessed_at=_stamp(access.last_at if access else None),
         source_memory_ids=[str(each) for each in row.source_memory_ids],
         category=row.category,
+        retracted_reason=row.retracted_reason,
     )
 
 

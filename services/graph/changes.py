@@ -98,9 +98,11 @@ async def create_edge(connection: Connection, owner_id: OwnerId, edge: EdgeRow) 
     return fresh
 
 
-async def get_edge(connection: Connection, owner_id: OwnerId, edge_id: UUID) -> EdgeRow:
-    """An edge, also one that was taken back. NotFound if there never was one."""
-    edge = await graph_edges.get_edge(connection, owner_id, edge_id)
+async def get_edge(
+    connection: Connection, owner_id: OwnerId, edge_id: UUID, as_of: datetime | None = None
+) -> EdgeRow:
+    """An edge, also one that was taken back. NotFound if there never was one (by `as_of`)."""
+    edge = await graph_edges.get_edge(connection, owner_id, edge_id, as_of)
     if edge is None:
         raise NotFound("edge", str(edge_id))
     return edge

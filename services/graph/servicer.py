@@ -89,7 +89,12 @@ class GraphServicer(graph_service_pb2_grpc.GraphServiceServicer):
         types = [node_type_name(request.node_type)] if request.node_type else NODE_TYPES
         async with self._reading(scope) as connection:
             rows = await graph_nodes.list_nodes(
-                connection, owner_id, types, NodeKey(str(node_type), str(node_id)), size + 1
+                connection,
+                owner_id,
+                types,
+                NodeKey(str(node_type), str(node_id)),
+                size + 1,
+                moment_of(request, "as_of"),
             )
         answer = pb.ListNodesResponse(nodes=[node_message(row) for row in rows[:size]])
         if len(rows) > size:
@@ -134,7 +139,9 @@ class GraphServicer(graph_service_pb2_grpc.GraphServiceServicer):
     async def GetEdge(self, request: pb.GetEdgeRequest, context: Context) -> pb.GetEdgeResponse:
         scope, owner_id = _scope_of(request.user_id)
         async with self._reading(scope) as connection:
-            edge = await changes.get_edge(connection, owner_id, UUID(request.edge_id))
+            edge = await changes.get_edge(
+                connection, owner_id, UUID(request.edge_id), moment_of(request, "as_of")
+            )
         return pb.GetEdgeResponse(edge=edge_message(edge))
 
     async def UpdateEdge(

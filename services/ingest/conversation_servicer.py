@@ -61,7 +61,12 @@ class ConversationServicer(ConversationServiceServicer):
     ) -> pb.GetSessionResponse:
         user = User.served(request.user_id)
         async with self._database.transaction(user.scope, readonly=True) as connection:
-            row = await sessions.get_session(connection, user.owner_id, request.session_id)
+            row = await sessions.get_session(
+                connection,
+                user.owner_id,
+                request.session_id,
+                convert.moment_of(request, "as_of"),
+            )
         if row is None:
             raise NotFound("session", request.session_id)
         return pb.GetSessionResponse(session=convert.session_of(row, user.user_id))
@@ -73,7 +78,9 @@ class ConversationServicer(ConversationServiceServicer):
         size = page_size(request.page_size, default=10)
         after = convert.time_and_name(self._tokens.decode(request))
         async with self._database.transaction(user.scope, readonly=True) as connection:
-            rows = await sessions.list_sessions(connection, user.owner_id, after, size + 1)
+            rows = await sessions.list_sessions(
+                connection, user.owner_id, after, size + 1, convert.moment_of(request, "as_of")
+            )
         token = ""
         if len(rows) > size:
             last = rows[size - 1]
@@ -103,7 +110,10 @@ class ConversationServicer(ConversationServiceServicer):
         user = User.served(request.user_id)
         async with self._database.transaction(user.scope, readonly=True) as connection:
             rows = await messages.get_messages(
-                connection, user.owner_id, [UUID(request.message_id)]
+                connection,
+                user.owner_id,
+                [UUID(request.message_id)],
+                convert.moment_of(request, "as_of"),
             )
         if not rows:
             raise NotFound("message", request.message_id)

@@ -65,6 +65,7 @@ async def _read(
             extraction_state=state,
             after=convert.time_and_id(cursor),
             limit=limit,
+            as_of=convert.moment_of(request, "as_of"),
         )
     return await messages.list_session_messages(
         connection,
@@ -73,6 +74,7 @@ async def _read(
         extraction_state=state,
         after=convert.place_of(cursor),
         limit=limit,
+        as_of=convert.moment_of(request, "as_of"),
     )
 
 

@@ -8,6 +8,7 @@ from grpc import aio
 
 from mnema.v1 import reflect_service_pb2 as pb
 from mnema.v1 import reflect_service_pb2_grpc
+from services.contract.convert_graph import moment_of
 from services.contract.digest_job import DEFAULT_BATCH, queue_digest
 from services.contract.user import User
 from services.reflect.convert import (
@@ -148,5 +149,7 @@ class ReflectServicer(reflect_service_pb2_grpc.ReflectServiceServicer):
     ) -> pb.GetEmotionProfileResponse:
         user = User.served(request.user_id)
         async with self._database.transaction(user.scope, readonly=True) as connection:
-            profile = await digests.get_emotion_profile(connection, user.owner_id)
+            profile = await digests.get_emotion_profile(
+                connection, user.owner_id, moment_of(request, "as_of")
+            )
         return pb.GetEmotionProfileResponse(emotion_profile=profile_message(profile))

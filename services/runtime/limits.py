@@ -100,6 +100,7 @@ BY_NAME: Mapping[str, Rule] = {
     "tenant_id": _UUID,
     "key_id": _UUID,
     "memory_id": _UUID,
+    "rollback_id": _UUID,
     "message_id": _UUID,
     "extraction_id": _UUID,
     "digest_id": _UUID,

@@ -94,10 +94,10 @@ async def mark_digested(
 
 
 async def get_emotion_profile(
-    connection: Connection, owner_id: OwnerId
+    connection: Connection, owner_id: OwnerId, as_of: datetime | None = None
 ) -> EmotionProfileRow | None:
-    """The present profile; None before the first digest."""
-    row = await connection.fetchrow(SQL["get_profile"], owner_id)
+    """The profile now, or as it stood at `as_of`; None before the first digest."""
+    row = await connection.fetchrow(SQL["get_profile"], owner_id, as_of)
     return None if row is None else EmotionProfileRow(**dict(row))
 
 
@@ -112,6 +112,10 @@ async def get_profile_revision(
 async def store_emotion_profile(
     connection: Connection, owner_id: OwnerId, profile: EmotionProfileRow
 ) -> None:
-    """Makes this the present profile; the one before stays readable as of its time."""
+    """Makes this the present profile; the one before stays readable as of its time.
+
+    Its revision is given here, whatever it says.
+    """
     await connection.execute(SQL["retract_profile"], owner_id)
-    await connection.execute(SQL["insert_profile"], owner_id, *astuple(profile))
+    _, *columns = astuple(profile)
+    await connection.execute(SQL["insert_profile"], owner_id, *columns)

@@ -145,10 +145,21 @@ async def take_back_edges(
         )
 
 
-async def get_edge(connection: Connection, owner_id: OwnerId, edge_id: UUID) -> EdgeRow | None:
-    """The last revision of an edge, also when it was taken back."""
-    row = await connection.fetchrow(SQL["get_edge"], owner_id, edge_id)
-    return None if row is None else edge_of(row)
+async def get_edge(
+    connection: Connection, owner_id: OwnerId, edge_id: UUID, as_of: datetime | None = None
+) -> EdgeRow | None:
+    """The last revision recorded by `as_of` (default: now), also when it was taken back."""
+    row = await connection.fetchrow(SQL["get_edge"], owner_id, edge_id, as_of)
+    return None if row is None else known_edge(edge_of(row), as_of)
+
+
+def known_edge(edge: EdgeRow, as_of: datetime | None) -> EdgeRow:
+    """The edge without what became of it after `as_of`."""
+    if as_of is None or edge.retracted_at is None or edge.retracted_at <= as_of:
+        return edge
+    if edge.valid_to is None:
+        return replace(edge, retracted_at=None, closed_reason="", superseded_by=None)
+    return replace(edge, retracted_at=None)
 
 
 async def revise_edge(connection: Connection, owner_id: OwnerId, edge: EdgeRow) -> EdgeRow:

@@ -106,11 +106,17 @@ async def list_nodes(
     node_types: Sequence[str],
     after: NodeKey,
     limit: int,
+    as_of: datetime | None = None,
 ) -> list[NodeRow]:
-    """Present nodes of these kinds that follow `after` in the order of kind and id."""
-    rows = await connection.fetch(
-        SQL["list_nodes"], owner_id, list(node_types), after.node_type, after.node_id, limit
-    )
+    """Nodes of these kinds that follow `after` in the order of kind and id.
+
+    Those that are present, or were at `as_of`.
+    """
+    arguments: list[object] = [owner_id, list(node_types), after.node_type, after.node_id, limit]
+    if as_of is None:
+        rows = await connection.fetch(SQL["list_nodes"], *arguments)
+    else:
+        rows = await connection.fetch(SQL["list_nodes_as_of"], *arguments, as_of)
     return [node_of(row) for row in rows]
 
 

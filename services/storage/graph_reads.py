@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
-from services.storage.graph_edges import EdgeRow, edge_of
+from services.storage.graph_edges import EdgeRow, edge_of, known_edge
 from services.storage.queries import load
 from services.storage.relations import EDGE_TYPES, NodeKey
 
@@ -91,7 +91,7 @@ async def edges_near(
     for row in rows:
         values = dict(row)
         direction = values.pop("direction")
-        found.append(NearEdge(edge_of(values), direction))
+        found.append(NearEdge(known_edge(edge_of(values), query.as_of), direction))
     return found
 
 
@@ -111,7 +111,7 @@ async def edges_between(
         as_of,
         limit,
     )
-    return [edge_of(row) for row in rows]
+    return [known_edge(edge_of(row), as_of) for row in rows]
 
 
 async def links_of(
@@ -143,4 +143,4 @@ async def edges_by_id(
 ) -> dict[UUID, EdgeRow]:
     """Those of the edges that stand, or stood at `as_of`."""
     rows = await connection.fetch(SQL["edges_by_id"], owner_id, sorted(set(edge_ids)), as_of)
-    return {row["edge_id"]: edge_of(row) for row in rows}
+    return {row["edge_id"]: known_edge(edge_of(row), as_of) for row in rows}

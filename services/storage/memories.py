@@ -5,7 +5,7 @@ writes here holds the user's lock (`foundation.lock_owner`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -323,9 +323,9 @@ async def retract_memory(connection: Connection, owner_id: OwnerId, memory_id: U
 async def get_memory(
     connection: Connection, owner_id: OwnerId, memory_id: UUID, as_of: datetime | None = None
 ) -> MemoryRow | None:
-    """The last revision recorded by `as_of` (default: now), present or taken back since."""
+    """The last revision recorded by `as_of` (default: now), present then or taken back."""
     row = await connection.fetchrow(SQL["get_memory"], owner_id, memory_id, as_of)
-    return _memory(dict(row)) if row else None
+    return known_memory(_memory(dict(row)), as_of) if row else None
 
 
 async def get_revisions(
@@ -370,7 +370,7 @@ async def list_memories(
         *(after or (None, None)),
         limit,
     )
-    return [_memory(dict(row)) for row in rows]
+    return [known_memory(_memory(dict(row)), chosen.as_of) for row in rows]
 
 
 async def list_revisions(
@@ -379,15 +379,24 @@ async def list_revisions(
     memory_id: UUID,
     limit: int,
     after: tuple[datetime, UUID] | None = None,
+    as_of: datetime | None = None,
 ) -> list[MemoryRow]:
     """All revisions of a memory and of those that took its slot in turn, the oldest first.
 
-    `after` is (recorded_at, item_id) of the last row of the page before.
+    `after` is (recorded_at, item_id) of the last row of the page before; with `as_of` only
+    what was known at that moment.
     """
     rows = await connection.fetch(
-        SQL["list_revisions"], owner_id, memory_id, *(after or (None, None)), limit
+        SQL["list_revisions"], owner_id, memory_id, *(after or (None, None)), limit, as_of
     )
-    return [_memory(dict(row)) for row in rows]
+    return [known_memory(_memory(dict(row)), as_of) for row in rows]
+
+
+def known_memory(row: MemoryRow, as_of: datetime | None) -> MemoryRow:
+    """The row without what became of it after `as_of`."""
+    if as_of is None or row.retracted_at is None or row.retracted_at <= as_of:
+        return row
+    return replace(row, retracted_at=None, retracted_reason="", superseded_by=None)
 
 
 def _recalled(columns: dict[str, Any]) -> tuple[MemoryRow, Access | None]:

@@ -15,7 +15,7 @@ class MemoryEvents:
         self.payloads: list[Payload] = []
 
     def stands(self, memory_id: UUID, change: Change, memory_type: str, revision: int = 1) -> None:
-        """It is in the present: added or refreshed."""
+        """It came to be what it is in the present, or with "deleted" left it."""
         self.payloads.append(MemoryChanged(str(memory_id), change, memory_type, revision))
 
     def superseded(self, memory_id: UUID, memory_type: str, revision: int, by: UUID | None) -> None:

@@ -70,10 +70,16 @@ async def insert_messages(
 
 
 async def get_messages(
-    connection: Connection, owner_id: OwnerId, message_ids: Sequence[UUID]
+    connection: Connection,
+    owner_id: OwnerId,
+    message_ids: Sequence[UUID],
+    as_of: datetime | None = None,
 ) -> list[MessageRow]:
-    """The messages of these ids, in the order of the ids; those that are gone are left out."""
-    rows = await connection.fetch(SQL["get_messages"], owner_id, list(message_ids))
+    """The messages of these ids, in the order of the ids; those that are gone are left out.
+
+    So are those that were not there at `as_of`.
+    """
+    rows = await connection.fetch(SQL["get_messages"], owner_id, list(message_ids), as_of)
     found = {row["message_id"]: _message(row) for row in rows}
     return [found[message_id] for message_id in message_ids if message_id in found]
 
@@ -86,10 +92,14 @@ async def list_session_messages(
     extraction_state: str,
     after: int,
     limit: int,
+    as_of: datetime | None = None,
 ) -> list[MessageRow]:
-    """A session's messages behind place `after` (0: all); an empty state means any."""
+    """A session's messages behind place `after` (0: all); an empty state means any.
+
+    Those that are there, or were at `as_of`.
+    """
     rows = await connection.fetch(
-        SQL["list_session_messages"], owner_id, session_id, extraction_state, after, limit
+        SQL["list_session_messages"], owner_id, session_id, extraction_state, after, limit, as_of
     )
     return [_message(row) for row in rows]
 
@@ -101,11 +111,15 @@ async def list_messages(
     extraction_state: str,
     after: tuple[datetime, UUID] | None,
     limit: int,
+    as_of: datetime | None = None,
 ) -> list[MessageRow]:
-    """All messages as they were stored; `after` is (recorded_at, id) of the last one seen."""
+    """All messages as they were stored; `after` is (recorded_at, id) of the last one seen.
+
+    Those that are there, or were at `as_of`.
+    """
     recorded_at, message_id = after or (None, None)
     rows = await connection.fetch(
-        SQL["list_messages"], owner_id, extraction_state, recorded_at, message_id, limit
+        SQL["list_messages"], owner_id, extraction_state, recorded_at, message_id, limit, as_of
     )
     return [_message(row) for row in rows]
 

@@ -69,10 +69,13 @@ async def create_session(
 
 
 async def get_session(
-    connection: Connection, owner_id: OwnerId, session_id: str
+    connection: Connection, owner_id: OwnerId, session_id: str, as_of: datetime | None = None
 ) -> SessionRow | None:
-    """One session, or None."""
-    row = await connection.fetchrow(SQL["get_session"], owner_id, session_id)
+    """One session as it stands, or stood at `as_of`; None if there is none."""
+    if as_of is None:
+        row = await connection.fetchrow(SQL["get_session"], owner_id, session_id)
+    else:
+        row = await connection.fetchrow(SQL["get_session_as_of"], owner_id, session_id, as_of)
     return _session(row) if row else None
 
 
@@ -81,10 +84,17 @@ async def list_sessions(
     owner_id: OwnerId,
     after: tuple[datetime, str] | None,
     limit: int,
+    as_of: datetime | None = None,
 ) -> list[SessionRow]:
-    """The sessions, the one with the newest message first; `after` is (latest, id) of the last."""
-    latest, session_id = after or (None, None)
-    rows = await connection.fetch(SQL["list_sessions"], owner_id, latest, session_id, limit)
+    """The sessions, the one with the newest message first; `after` is (latest, id) of the last.
+
+    As they stand, or stood at `as_of`.
+    """
+    arguments: list[object] = [owner_id, *(after or (None, None)), limit]
+    if as_of is None:
+        rows = await connection.fetch(SQL["list_sessions"], *arguments)
+    else:
+        rows = await connection.fetch(SQL["list_sessions_as_of"], *arguments, as_of)
     return [_session(row) for row in rows]
 
 

@@ -79,6 +79,15 @@ async def copy_vector(
 
     False if those have none.
     """
-    rows = await connection.fetch(in_space(SQL["paired_vectors"], space), owner_id, source, target)
+    return await copy_vectors(connection, owner_id, space, {source: target}) > 0
+
+
+async def copy_vectors(
+    connection: Connection, owner_id: OwnerId, space: EmbeddingSpace, copies: Mapping[UUID, UUID]
+) -> int:
+    """The same for many items, from source to target; how many vectors there were."""
+    rows = await connection.fetch(
+        in_space(SQL["paired_vectors"], space), owner_id, list(copies), list(copies.values())
+    )
     vectors = {row["place"]: row["embedding"].to_numpy() for row in rows}
-    return await store_vectors(connection, owner_id, space, vectors) > 0
+    return await store_vectors(connection, owner_id, space, vectors)

@@ -8,9 +8,8 @@ from grpc import aio
 
 from mnema.v1 import memory_service_pb2 as pb
 from mnema.v1 import types_pb2
-from mnema.v1.memory_service_pb2_grpc import MemoryServiceServicer
+from services.contract.convert_graph import moment_of
 from services.contract.convert_memory import memory_of, new_memory_of
-from services.contract.convert_message import datetime_of
 from services.contract.user import User
 from services.providers.embeddings.base import EmbeddingProvider
 from services.runtime.database import Connection, Database
@@ -23,12 +22,13 @@ from services.vector import remembering
 from services.vector.convert import cursor_of, memory_filter_of, place_of
 from services.vector.correction import correction_of
 from services.vector.embedding import try_embed
+from services.vector.past_servicer import PastServicer
 
 Context = aio.ServicerContext[Message, Message]
 _REVISIONS_A_PAGE = 100
 
 
-class MemoryServicer(MemoryServiceServicer):
+class MemoryServicer(PastServicer):
     """Single memories; the contract's comments say what each call does.
 
     `space` holds the vectors of the provider's model. Texts are embedded before the
@@ -42,10 +42,9 @@ class MemoryServicer(MemoryServiceServicer):
         space: EmbeddingSpace,
         tokens: PageTokens,
     ) -> None:
-        self._database = database
+        super().__init__(database, tokens)
         self._provider = provider
         self._space = space
-        self._tokens = tokens
 
     async def AddMemory(
         self, request: pb.AddMemoryRequest, context: Context
@@ -71,7 +70,7 @@ class MemoryServicer(MemoryServiceServicer):
         self, request: pb.GetMemoryRequest, context: Context
     ) -> pb.GetMemoryResponse:
         user = User.served(request.user_id)
-        as_of = datetime_of(request.as_of) if request.HasField("as_of") else None
+        as_of = moment_of(request, "as_of")
         async with self._database.transaction(user.scope, readonly=True) as connection:
             row = await memories.get_memory(
                 connection, user.owner_id, UUID(request.memory_id), as_of
@@ -141,7 +140,12 @@ class MemoryServicer(MemoryServiceServicer):
         after = place_of(self._tokens.decode(request))
         async with self._database.transaction(user.scope, readonly=True) as connection:
             rows = await memories.list_revisions(
-                connection, user.owner_id, UUID(request.memory_id), size + 1, after
+                connection,
+                user.owner_id,
+                UUID(request.memory_id),
+                size + 1,
+                after,
+                moment_of(request, "as_of"),
             )
             if not rows and after is None:
                 raise NotFound("memory", request.memory_id)

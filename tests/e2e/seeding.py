@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -41,6 +42,8 @@ class Seeds:
     digest_id: str
     insight_ids: tuple[str, ...]
     cursor: str
+    rollback_id: str
+    seeded_at: str
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -59,6 +62,7 @@ class Seeds:
             self.profile_name,
             self.spare_profile_name,
             self.digest_id,
+            self.rollback_id,
             *self.insight_ids,
         )
         return (self.marker, *ids)
@@ -145,6 +149,12 @@ class _Seeding:
                 value={"called": self.marker},
             )
 
+    def rollback(self) -> Mapping[str, Any]:
+        """One to this moment, which changes nothing."""
+        now = datetime.now(UTC).isoformat()
+        made: Mapping[str, Any] = self.call("MemoryService.RollbackMemories", to_time=now)
+        return made["rollback"]  # type: ignore[no-any-return]
+
     def key(self) -> str:
         wanted = {
             "kind": "API_KEY_KIND_USER",
@@ -181,6 +191,7 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
     edge_id, spare_edge_id = by.edge(emma, noah), by.edge(noah, emma)
     extraction_id = by.extraction()
     digest = by.call("ReflectService.Digest")
+    rollback = by.rollback()
     return Seeds(
         tenant=tenant,
         user_id=user_id,
@@ -205,4 +216,6 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
         digest_id=str(digest["digest_id"]),
         insight_ids=tuple(each["memory_id"] for each in digest["insights"]),
         cursor=str(cursor),
+        rollback_id=rollback["rollback_id"],
+        seeded_at=rollback["created_at"],
     )

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.feature("N19"), pytest.mark.feature("X04")]
 READ_VERBS = ("Get", "List", "Find", "Search", "Recall", "Download", "Watch")
 WRITE_VERBS = (
     *("Create", "Add", "Set", "Put", "BatchSet", "Update", "Delete", "Ingest", "Upload"),
-    *("Close", "Revoke", "Retry", "Start", "Digest", "Embed"),
+    *("Close", "Revoke", "Retry", "Start", "Digest", "Embed", "Rollback", "Undo"),
 )
 
 
@@ -35,7 +35,8 @@ OF_USERS = [each for each in READS if each.names_a_user]
 CHANGES = [
     each
     for each in public_rpcs()
-    if each not in READS and each.method.startswith(("Update", "Delete", "Close", "Revoke"))
+    if each not in READS
+    and each.method.startswith(("Update", "Delete", "Close", "Revoke", "Rollback", "Undo"))
 ]
 # What alice sees of these has counts and times only, no text and no id.
 WITHOUT_TEXT = frozenset(
@@ -223,7 +224,8 @@ async def test_without_settings_the_services_role_sees_no_row(
         await service.close()
     seeded = {"messages", "memories", "sessions", "extractions", "graph_nodes", "graph_edges"}
     seeded |= {"key_values", "documents", "chunks", "search_items", "unit_terms", "users"}
-    seeded |= {"tenants", "api_keys", "emotion_profiles", "digests", "ranking_profiles", "events"}
+    seeded |= {"tenants", "api_keys", "emotion_profiles", "digests", "digest_marks", "events"}
+    seeded |= {"ranking_profiles", "rollbacks"}
     assert {table for table in seeded if not counted[table]} == set()
     assert {table: count for table, count in seen.items() if count} == {}
 

@@ -100,6 +100,10 @@ def _memories(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
         },
         "MemoryService.DeleteMemory": spare,
         "MemoryService.ListMemoryRevisions": {**user, "memory_id": seeds.memory_id},
+        "MemoryService.RollbackMemories": {**user, "to_time": seeds.seeded_at},
+        "MemoryService.UndoRollback": {**user, "rollback_id": seeds.rollback_id},
+        "MemoryService.ListRollbacks": {**user, "page_size": 2},
+        "MemoryService.ListTimeline": {**user, "kinds": ["TIMELINE_KIND_MEMORY"]},
         "RecallService.Recall": {
             **query,
             "include_conversations": True,

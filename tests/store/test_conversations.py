@@ -128,10 +128,10 @@ async def test_hot_statements_use_their_indexes(user: Owner, test_database: Test
     owner = user.owner_id
     plans = {
         "uq_messages_sequence": await plan_of(
-            user, messages.SQL["list_session_messages"], owner, "s7", "", 50, 10
+            user, messages.SQL["list_session_messages"], owner, "s7", "", 50, 10, None
         ),
         "ix_messages_owner_recorded": await plan_of(
-            user, messages.SQL["list_messages"], owner, "", None, None, 10
+            user, messages.SQL["list_messages"], owner, "", None, None, 10, None
         ),
         "ix_messages_unextracted": await plan_of(
             user, messages.SQL["list_pending"], owner, "s10", 21
@@ -139,7 +139,9 @@ async def test_hot_statements_use_their_indexes(user: Owner, test_database: Test
         "ix_sessions_owner_latest": await plan_of(
             user, sessions.SQL["list_sessions"], owner, None, None, 10
         ),
-        "pk_messages": await plan_of(user, messages.SQL["get_messages"], owner, [uuid4(), uuid4()]),
+        "pk_messages": await plan_of(
+            user, messages.SQL["get_messages"], owner, [uuid4(), uuid4()], None
+        ),
     }
     for index, plan in plans.items():
         assert index in plan, plan

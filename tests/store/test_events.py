@@ -11,7 +11,7 @@ import pytest
 from services.runtime.database import Connection, Database
 from services.runtime.ids import TenantId, owner_of
 from services.runtime.scope import Scope
-from services.storage import events, extractions
+from services.storage import events, extractions, rollbacks
 from services.storage.events import (
     Call,
     DigestMade,
@@ -94,6 +94,30 @@ async def test_changes_of_memories_are_told(user: Owner) -> None:
         MemoryChanged(two, "updated", "fact", 2),
         MemoryChanged(two, "deleted", "fact", 2),
     ]
+
+
+async def test_what_a_rollback_takes_and_brings_back_is_told(user: Owner) -> None:
+    world = World(user)
+    (kept,) = await world.remember(NewMemory("fact", "Plays chess."))
+    (lost,) = await world.remember(NewMemory("preference", "Prefers tea."))
+    async with user.transaction() as connection:
+        moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    await world.update(kept.memory_id, NewMemory("fact", "Plays go."))
+    async with world.writing() as connection:
+        await retract_memory(connection, user.owner_id, lost.memory_id)
+    (new,) = await world.remember(NewMemory("fact", "Swims."))
+    before = len(await all_of(user))
+    async with user.transaction() as connection:
+        await rollbacks.roll_back(connection, user.owner_id, moment)
+    told = [each.payload for each in (await all_of(user))[before:]]
+    assert sorted(told, key=str) == sorted(
+        [
+            MemoryChanged(str(new.memory_id), "deleted", "fact", 1),
+            MemoryChanged(str(kept.memory_id), "updated", "fact", 3),
+            MemoryChanged(str(lost.memory_id), "added", "preference", 2),
+        ],
+        key=str,
+    )
 
 
 async def test_an_extraction_is_told_with_what_it_changed(user: Owner) -> None:

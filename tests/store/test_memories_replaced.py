@@ -1,5 +1,7 @@
 """How a memory takes another's slot, and how one is corrected."""
 
+from dataclasses import replace
+
 from services.storage import foundation
 from services.storage.memories import (
     NewMemory,
@@ -74,7 +76,8 @@ async def test_a_correction_is_a_new_revision(world: World) -> None:
     old, new = await world.revisions(added.memory_id)
     assert (old.content, old.retracted_reason) == ("Works at Gogle", "updated")
     assert old.retracted_at == new.recorded_at
-    assert await world.get(added.memory_id, as_of=first.recorded_at) == old
+    then = replace(old, retracted_at=None, retracted_reason="")  # what came later is not known yet
+    assert await world.get(added.memory_id, as_of=first.recorded_at) == then
 
 
 async def test_an_unchanged_content_keeps_its_vector(world: World) -> None:

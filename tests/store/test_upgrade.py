@@ -175,3 +175,19 @@ async def test_each_user_is_queued_for_embedding_once(first_schema: TestDatabase
         str(owner_id) for _, owner_id, _ in users
     )
     assert forgotten == []
+
+
+async def test_what_a_digest_had_read_before_is_known(first_schema: TestDatabase) -> None:
+    _, owner_id, ids = await _fill(first_schema, "ann")
+    digest_id, digested = uuid4(), datetime(2026, 3, 3, 9, tzinfo=UTC)
+    superuser = await asyncpg.connect(first_schema.superuser_dsn)
+    await superuser.execute(
+        "INSERT INTO digests VALUES ($1, $2, 1, 0, $3)", owner_id, digest_id, digested
+    )
+    await superuser.execute(
+        "UPDATE memories SET digest_id = $1 WHERE item_id = $2", digest_id, ids["now"]
+    )
+    await migrate(first_schema.owner_dsn, [TEST_SPACE])
+    rows = await superuser.fetch("SELECT item_id, recorded_at, digest_id FROM digest_marks")
+    await superuser.close()
+    assert [tuple(row) for row in rows] == [(ids["now"], digested, digest_id)]

@@ -20,8 +20,15 @@ WHERE owner_id = $1 AND memory_type = 'insight' AND retracted_at IS NULL
 ORDER BY recorded_at DESC, memory_id DESC LIMIT $2
 
 -- name: mark_digested
--- $1 owner_id, $2 item_ids, $3 digest_id. Key: pk_memories.
-UPDATE memories SET digest_id = $3 WHERE owner_id = $1 AND item_id = ANY($2::uuid[])
+-- $1 owner_id, $2 item_ids, $3 digest_id. Keys: pk_memories, pk_digest_marks. What holds since when is kept. Never before
+-- what is known of the row, though this transaction may have begun earlier.
+WITH marked AS (
+    UPDATE memories SET digest_id = $3 WHERE owner_id = $1 AND item_id = ANY($2::uuid[]) RETURNING item_id, recorded_at)
+INSERT INTO digest_marks (owner_id, item_id, recorded_at, digest_id)
+SELECT $1, item_id, greatest(now(), recorded_at, (SELECT max(recorded_at) FROM digest_marks
+                                                  WHERE owner_id = $1 AND digest_marks.item_id = marked.item_id)), $3
+FROM marked
+ON CONFLICT (owner_id, item_id, recorded_at) DO UPDATE SET digest_id = excluded.digest_id
 
 -- name: count_undigested
 -- $1 owner_id, $2 item_ids. Key: pk_memories.
@@ -101,10 +108,13 @@ SELECT undigested_messages FROM users WHERE owner_id = $1
 UPDATE users SET undigested_messages = greatest(undigested_messages - $2, 0) WHERE owner_id = $1
 
 -- name: get_profile
--- $1 owner_id. Key: uq_emotion_profiles_present.
+-- $1 owner_id, $2 as of (null: now). Key: pk_emotion_profiles.
 SELECT revision, latest_state, latest_state_period, latest_state_valence, latest_state_arousal, latest_state_updated_at,
        valence_sum, arousal_sum, source_count, label_counts, trigger_counts, last_reflected_at
-FROM emotion_profiles WHERE owner_id = $1 AND retracted_at IS NULL
+FROM emotion_profiles
+WHERE owner_id = $1
+  AND CASE WHEN $2::timestamptz IS NULL THEN retracted_at IS NULL
+           ELSE recorded_at <= $2 AND (retracted_at IS NULL OR retracted_at > $2) END
 
 -- name: get_profile_revision
 -- $1 owner_id, $2 revision. Key: pk_emotion_profiles.
@@ -113,12 +123,15 @@ SELECT revision, latest_state, latest_state_period, latest_state_valence, latest
 FROM emotion_profiles WHERE owner_id = $1 AND revision = $2
 
 -- name: retract_profile
--- $1 owner_id. Key: uq_emotion_profiles_present.
-UPDATE emotion_profiles SET retracted_at = now() WHERE owner_id = $1 AND retracted_at IS NULL
+-- $1 owner_id. Key: uq_emotion_profiles_present. Never before it was recorded.
+UPDATE emotion_profiles SET retracted_at = greatest(now(), recorded_at) WHERE owner_id = $1 AND retracted_at IS NULL
 
 -- name: insert_profile
--- $1 owner_id, then the columns in their order.
+-- $1 owner_id, then the columns in their order, but for the revision: that follows the last one, even if it was taken
+-- back. Recorded when the one before ends, or later.
 INSERT INTO emotion_profiles (owner_id, revision, latest_state, latest_state_period, latest_state_valence,
     latest_state_arousal, latest_state_updated_at, valence_sum, arousal_sum, source_count, label_counts, trigger_counts,
-    last_reflected_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    last_reflected_at, recorded_at)
+SELECT $1, 1 + coalesce(max(revision), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+       greatest(now(), max(retracted_at))
+FROM emotion_profiles WHERE owner_id = $1

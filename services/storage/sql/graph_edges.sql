@@ -21,7 +21,12 @@ FROM unnest($8::text[], $9::text[], $10::text[]) AS s (source_type, source_id, e
 CROSS JOIN LATERAL (
     SELECT * FROM graph_edges
     WHERE owner_id = $1 AND source_type = s.source_type AND source_id = s.source_id AND edge_type = s.edge_type
-      AND (retracted_at IS NULL OR (edge_type = 'BORN_IN' AND closed_reason = 'superseded'))) e
+      AND (retracted_at IS NULL
+           -- Unless the edge came back since.
+           OR (edge_type = 'BORN_IN' AND closed_reason = 'superseded' AND NOT EXISTS (
+               SELECT FROM graph_edges AS later
+               WHERE later.owner_id = $1 AND later.edge_id = graph_edges.edge_id
+                 AND later.revision > graph_edges.revision)))) e
 
 -- name: insert_edges
 -- $1 owner_id, $2 jsonb list of rows.
@@ -54,8 +59,10 @@ FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[]) AS r (edge_id
 WHERE e.owner_id = $1 AND e.edge_id = r.edge_id AND e.retracted_at IS NULL
 
 -- name: get_edge
--- $1 owner_id, $2 edge_id. Key: pk_graph_edges.
-SELECT * FROM graph_edges WHERE owner_id = $1 AND edge_id = $2 ORDER BY revision DESC LIMIT 1
+-- $1 owner_id, $2 edge_id, $3 as of (null: now). Key: pk_graph_edges.
+SELECT * FROM graph_edges
+WHERE owner_id = $1 AND edge_id = $2 AND ($3::timestamptz IS NULL OR recorded_at <= $3)
+ORDER BY revision DESC LIMIT 1
 
 -- name: delete_edge
 -- $1 owner_id, $2 edge_id. Key: uq_graph_edges_present.

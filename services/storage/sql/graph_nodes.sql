@@ -53,6 +53,15 @@ WHERE owner_id = $1 AND retracted_at IS NULL AND node_type = ANY ($2::text[])
 ORDER BY node_type, node_id
 LIMIT $5
 
+-- name: list_nodes_as_of
+-- As list_nodes; $6 the moment. Key: pk_graph_nodes.
+SELECT * FROM graph_nodes
+WHERE owner_id = $1 AND node_type = ANY ($2::text[])
+  AND recorded_at <= $6 AND (retracted_at IS NULL OR retracted_at > $6)
+  AND (node_type, node_id) > ($3, $4)
+ORDER BY node_type, node_id
+LIMIT $5
+
 -- name: revise_node
 -- $1 owner_id, $2 node_type, $3 node_id, $4 name, $5 name_id, $6 properties. Key: uq_graph_nodes_present.
 WITH before AS (

@@ -97,16 +97,17 @@ ORDER BY first_recorded_at DESC, memory_id DESC
 LIMIT $13
 
 -- name: list_revisions
--- $1 owner_id, $2 memory_id, $3 and $4 the last row of the page before (null: first page), $5 how many at most.
--- Key: uq_memories_revision. The memory's revisions, and those of the memories that took its slot after it; the oldest first.
+-- $1 owner_id, $2 memory_id, $3 and $4 the last row of the page before (null: first page), $5 how many at most, $6 as_of
+-- (null: now). Key: uq_memories_revision. The memory's revisions, and those of the memories that took its slot after it, as
+-- far as they were known; the oldest first.
 WITH RECURSIVE line (memory_id) AS (
     SELECT $2::uuid
     UNION
     SELECT memories.superseded_by
     FROM line JOIN memories ON memories.owner_id = $1 AND memories.memory_id = line.memory_id
-    WHERE memories.superseded_by IS NOT NULL)
+    WHERE memories.superseded_by IS NOT NULL AND ($6::timestamptz IS NULL OR memories.retracted_at <= $6))
 SELECT {columns} FROM memories
-WHERE owner_id = $1 AND memory_id IN (SELECT memory_id FROM line)
+WHERE owner_id = $1 AND memory_id IN (SELECT memory_id FROM line) AND ($6 IS NULL OR recorded_at <= $6)
   AND ($3::timestamptz IS NULL OR (recorded_at, item_id) > ($3, $4::uuid))
 ORDER BY recorded_at, item_id
 LIMIT $5

@@ -10,25 +10,32 @@ FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::te
 RETURNING message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
 
 -- name: get_messages
--- $1 owner_id, $2 message_id[]. Key: pk_messages.
-SELECT message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
-FROM messages WHERE owner_id = $1 AND message_id = ANY ($2::uuid[]) AND retracted_at IS NULL
-
--- name: list_session_messages
--- $1 owner_id, $2 session_id, $3 extraction_state (empty: any), $4 the last row's sequence (0: from the start), $5 how many.
--- Key: uq_messages_sequence.
+-- $1 owner_id, $2 message_id[], $3 as of (null: now). Key: pk_messages.
 SELECT message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
 FROM messages
-WHERE owner_id = $1 AND session_id = $2 AND sequence > $4 AND retracted_at IS NULL
+WHERE owner_id = $1 AND message_id = ANY ($2::uuid[])
+  AND CASE WHEN $3::timestamptz IS NULL THEN retracted_at IS NULL
+           ELSE recorded_at <= $3 AND (retracted_at IS NULL OR retracted_at > $3) END
+
+-- name: list_session_messages
+-- $1 owner_id, $2 session_id, $3 extraction_state (empty: any), $4 the last row's sequence (0: from the start), $5 how many,
+-- $6 as of (null: now). Key: uq_messages_sequence.
+SELECT message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
+FROM messages
+WHERE owner_id = $1 AND session_id = $2 AND sequence > $4
+  AND CASE WHEN $6::timestamptz IS NULL THEN retracted_at IS NULL
+           ELSE recorded_at <= $6 AND (retracted_at IS NULL OR retracted_at > $6) END
   AND ($3 = '' OR extraction_state = $3)
 ORDER BY sequence LIMIT $5
 
 -- name: list_messages
 -- $1 owner_id, $2 extraction_state (empty: any), $3 and $4 the last row's recorded_at and message_id (null: from the
--- start), $5 how many. Key: ix_messages_owner_recorded.
+-- start), $5 how many, $6 as of (null: now). Key: ix_messages_owner_recorded.
 SELECT message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
 FROM messages
-WHERE owner_id = $1 AND retracted_at IS NULL
+WHERE owner_id = $1
+  AND CASE WHEN $6::timestamptz IS NULL THEN retracted_at IS NULL
+           ELSE recorded_at <= $6 AND (retracted_at IS NULL OR retracted_at > $6) END
   AND (recorded_at, message_id) > (coalesce($3::timestamptz, '-infinity'), coalesce($4::uuid, '00000000-0000-0000-0000-000000000000'))
   AND ($2 = '' OR extraction_state = $2)
 ORDER BY recorded_at, message_id LIMIT $5

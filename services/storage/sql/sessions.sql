@@ -18,6 +18,38 @@ RETURNING session_id, message_count, metadata, recorded_at, updated_at, last_mes
 SELECT session_id, message_count, metadata, recorded_at, updated_at, last_message_at, closed_at
 FROM sessions WHERE owner_id = $1 AND session_id = $2
 
+-- name: get_session_as_of
+-- $1 owner_id, $2 session_id, $3 the moment. Keys: pk_sessions, uq_messages_sequence. Counted are the messages that were
+-- there: what stands in the row is of now.
+SELECT session_id, coalesce(stood.messages, 0) AS message_count, metadata, recorded_at,
+       greatest(recorded_at, stood.latest, CASE WHEN closed_at <= $3 THEN closed_at END) AS updated_at,
+       stood.latest AS last_message_at, CASE WHEN closed_at <= $3 THEN closed_at END AS closed_at
+FROM sessions
+CROSS JOIN LATERAL (
+    SELECT count(*) AS messages, max(messages.recorded_at) AS latest FROM messages
+    WHERE messages.owner_id = $1 AND messages.session_id = sessions.session_id AND messages.recorded_at <= $3
+      AND (retracted_at IS NULL OR retracted_at > $3)) AS stood
+WHERE owner_id = $1 AND session_id = $2 AND recorded_at <= $3
+
+-- name: list_sessions_as_of
+-- As list_sessions; $5 the moment. Keys: pk_sessions, uq_messages_sequence. The messages of those sessions are read that
+-- went on after the moment.
+SELECT * FROM (
+    SELECT session_id, CASE WHEN last_message_at > $5 THEN stood.messages ELSE message_count END AS message_count, metadata,
+           recorded_at, greatest(recorded_at, CASE WHEN last_message_at > $5 THEN stood.latest ELSE last_message_at END,
+                                 CASE WHEN closed_at <= $5 THEN closed_at END) AS updated_at,
+           CASE WHEN last_message_at > $5 THEN stood.latest ELSE last_message_at END AS last_message_at,
+           CASE WHEN closed_at <= $5 THEN closed_at END AS closed_at
+    FROM sessions
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS messages, max(messages.recorded_at) AS latest FROM messages
+        WHERE sessions.last_message_at > $5 AND messages.owner_id = $1 AND messages.session_id = sessions.session_id
+          AND messages.recorded_at <= $5 AND (retracted_at IS NULL OR retracted_at > $5)) AS stood
+    WHERE owner_id = $1 AND recorded_at <= $5) AS known
+WHERE (coalesce(last_message_at, recorded_at), session_id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3::text, ''))
+ORDER BY coalesce(last_message_at, recorded_at) DESC, session_id DESC
+LIMIT $4
+
 -- name: list_sessions
 -- $1 owner_id, $2 and $3 the last row's latest and session_id (null: from the start), $4 how many.
 -- Key: ix_sessions_owner_latest.

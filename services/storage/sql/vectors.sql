@@ -32,13 +32,14 @@ SELECT (SELECT count(*) FROM given) AS stored,
        (SELECT array_agg(place ORDER BY place) FROM stored WHERE replaced) AS replaced
 
 -- name: paired_vectors
--- $1 owner_id, $2 item_id that has vectors, $3 item_id of the same text. Keys: ix_search_items_item and the vectors'
--- primary key. The units of both go in pairs.
+-- $1 owner_id, $2 item_id[] that have vectors and, in the same order, $3 item_id[] of the same texts. Keys:
+-- ix_search_items_item and the vectors' primary key. The units of two such items go in pairs.
 SELECT target.place, embedding
-FROM (SELECT place, row_number() OVER (ORDER BY place) AS part FROM search_items
-      WHERE owner_id = $1 AND item_id = $2) AS source
-JOIN (SELECT place, row_number() OVER (ORDER BY place) AS part FROM search_items
-      WHERE owner_id = $1 AND item_id = $3) AS target USING (part)
+FROM unnest($2::uuid[], $3::uuid[]) AS given (source_id, target_id)
+CROSS JOIN LATERAL (SELECT place, row_number() OVER (ORDER BY place) AS part FROM search_items
+                    WHERE owner_id = $1 AND item_id = given.source_id) AS source
+JOIN LATERAL (SELECT place, row_number() OVER (ORDER BY place) AS part FROM search_items
+              WHERE owner_id = $1 AND item_id = given.target_id) AS target USING (part)
 JOIN {vectors} AS vectors ON vectors.owner_id = $1 AND vectors.place = source.place
 
 -- name: erase_vectors

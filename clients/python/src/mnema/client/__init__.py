@@ -64,7 +64,9 @@ from mnema.client.results import (
     EmotionProfile,
     PromptContext,
     RecallResult,
+    RollbackResult,
     SearchResults,
+    TimelineEntry,
 )
 from mnema.client.settings import UNCHANGED, ExtractionStrategy, Settings, SettingsOfLevel
 
@@ -111,11 +113,13 @@ __all__ = [
     "RankingProfile",
     "RecallResult",
     "ResourceExhausted",
+    "RollbackResult",
     "SearchResults",
     "Settings",
     "SettingsOfLevel",
     "SignalWeight",
     "Tenant",
+    "TimelineEntry",
     "Triple",
     "TripleOutcome",
     "Unauthenticated",

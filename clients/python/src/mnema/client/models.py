@@ -182,6 +182,8 @@ class Memory:
     """When the same fact was last said again."""
     access_count: int = 0
     last_accessed_at: datetime | None = None
+    retracted_reason: str | None = None
+    """"superseded", "updated", "deleted", "ended" or "rolled_back"; None while it stands."""
 
 
 @dataclass(frozen=True)

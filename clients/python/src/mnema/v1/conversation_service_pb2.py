@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mnema.v1 import types_pb2 as mnema_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#mnema/v1/conversation_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14mnema/v1/types.proto\"\xb4\x02\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x15\n\rmessage_count\x18\x03 \x01(\x03\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0flast_message_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x01\n\x14\x43reateSessionRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x04 \x01(\t\";\n\x15\x43reateSessionResponse\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.mnema.v1.Session\"D\n\x11GetSessionRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nsession_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"8\n\x12GetSessionResponse\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.mnema.v1.Session\"S\n\x13ListSessionsRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"T\n\x14ListSessionsResponse\x12#\n\x08sessions\x18\x01 \x03(\x0b\x32\x11.mnema.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x13\x43loseSessionRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nsession_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\":\n\x14\x43loseSessionResponse\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.mnema.v1.Session\"D\n\x11GetMessageRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nmessage_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"8\n\x12GetMessageResponse\x12\"\n\x07message\x18\x01 \x01(\x0b\x32\x11.mnema.v1.Message\"\x9c\x01\n\x13ListMessagesRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x33\n\x10\x65xtraction_state\x18\x03 \x01(\x0e\x32\x19.mnema.v1.ExtractionState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"T\n\x14ListMessagesResponse\x12#\n\x08messages\x18\x01 \x03(\x0b\x32\x11.mnema.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa5\x06\n\x13\x43onversationService\x12i\n\rCreateSession\x12\x1e.mnema.v1.CreateSessionRequest\x1a\x1f.mnema.v1.CreateSessionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/sessions:\x01*\x12z\n\nGetSession\x12\x1b.mnema.v1.GetSessionRequest\x1a\x1c.mnema.v1.GetSessionResponse\"1\x82\xd3\xe4\x93\x02+\x12)/v1/users/{user_id}/sessions/{session_id}\x12s\n\x0cListSessions\x12\x1d.mnema.v1.ListSessionsRequest\x1a\x1e.mnema.v1.ListSessionsResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/users/{user_id}/sessions\x12\x89\x01\n\x0c\x43loseSession\x12\x1d.mnema.v1.CloseSessionRequest\x1a\x1e.mnema.v1.CloseSessionResponse\":\x82\xd3\xe4\x93\x02\x34\"//v1/users/{user_id}/sessions/{session_id}:close:\x01*\x12z\n\nGetMessage\x12\x1b.mnema.v1.GetMessageRequest\x1a\x1c.mnema.v1.GetMessageResponse\"1\x82\xd3\xe4\x93\x02+\x12)/v1/users/{user_id}/messages/{message_id}\x12\xa9\x01\n\x0cListMessages\x12\x1d.mnema.v1.ListMessagesRequest\x1a\x1e.mnema.v1.ListMessagesResponse\"Z\x82\xd3\xe4\x93\x02T\x12\x1c/v1/users/{user_id}/messagesZ4\x12\x32/v1/users/{user_id}/sessions/{session_id}/messagesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#mnema/v1/conversation_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14mnema/v1/types.proto\"\xb4\x02\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x15\n\rmessage_count\x18\x03 \x01(\x03\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0flast_message_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x01\n\x14\x43reateSessionRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x04 \x01(\t\";\n\x15\x43reateSessionResponse\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.mnema.v1.Session\"o\n\x11GetSessionRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nsession_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"8\n\x12GetSessionResponse\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.mnema.v1.Session\"~\n\x13ListSessionsRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"T\n\x14ListSessionsResponse\x12#\n\x08sessions\x18\x01 \x03(\x0b\x32\x11.mnema.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x13\x43loseSessionRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nsession_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\":\n\x14\x43loseSessionResponse\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.mnema.v1.Session\"o\n\x11GetMessageRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nmessage_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"8\n\x12GetMessageResponse\x12\"\n\x07message\x18\x01 \x01(\x0b\x32\x11.mnema.v1.Message\"\xc7\x01\n\x13ListMessagesRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x33\n\x10\x65xtraction_state\x18\x03 \x01(\x0e\x32\x19.mnema.v1.ExtractionState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12)\n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"T\n\x14ListMessagesResponse\x12#\n\x08messages\x18\x01 \x03(\x0b\x32\x11.mnema.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa5\x06\n\x13\x43onversationService\x12i\n\rCreateSession\x12\x1e.mnema.v1.CreateSessionRequest\x1a\x1f.mnema.v1.CreateSessionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/sessions:\x01*\x12z\n\nGetSession\x12\x1b.mnema.v1.GetSessionRequest\x1a\x1c.mnema.v1.GetSessionResponse\"1\x82\xd3\xe4\x93\x02+\x12)/v1/users/{user_id}/sessions/{session_id}\x12s\n\x0cListSessions\x12\x1d.mnema.v1.ListSessionsRequest\x1a\x1e.mnema.v1.ListSessionsResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/users/{user_id}/sessions\x12\x89\x01\n\x0c\x43loseSession\x12\x1d.mnema.v1.CloseSessionRequest\x1a\x1e.mnema.v1.CloseSessionResponse\":\x82\xd3\xe4\x93\x02\x34\"//v1/users/{user_id}/sessions/{session_id}:close:\x01*\x12z\n\nGetMessage\x12\x1b.mnema.v1.GetMessageRequest\x1a\x1c.mnema.v1.GetMessageResponse\"1\x82\xd3\xe4\x93\x02+\x12)/v1/users/{user_id}/messages/{message_id}\x12\xa9\x01\n\x0cListMessages\x12\x1d.mnema.v1.ListMessagesRequest\x1a\x1e.mnema.v1.ListMessagesResponse\"Z\x82\xd3\xe4\x93\x02T\x12\x1c/v1/users/{user_id}/messagesZ4\x12\x32/v1/users/{user_id}/sessions/{session_id}/messagesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -73,25 +73,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESESSIONRESPONSE']._serialized_start=639
   _globals['_CREATESESSIONRESPONSE']._serialized_end=698
   _globals['_GETSESSIONREQUEST']._serialized_start=700
-  _globals['_GETSESSIONREQUEST']._serialized_end=768
-  _globals['_GETSESSIONRESPONSE']._serialized_start=770
-  _globals['_GETSESSIONRESPONSE']._serialized_end=826
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=828
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=911
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=913
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=997
-  _globals['_CLOSESESSIONREQUEST']._serialized_start=999
-  _globals['_CLOSESESSIONREQUEST']._serialized_end=1069
-  _globals['_CLOSESESSIONRESPONSE']._serialized_start=1071
-  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1129
-  _globals['_GETMESSAGEREQUEST']._serialized_start=1131
-  _globals['_GETMESSAGEREQUEST']._serialized_end=1199
-  _globals['_GETMESSAGERESPONSE']._serialized_start=1201
-  _globals['_GETMESSAGERESPONSE']._serialized_end=1257
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=1260
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=1416
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1418
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1502
-  _globals['_CONVERSATIONSERVICE']._serialized_start=1505
-  _globals['_CONVERSATIONSERVICE']._serialized_end=2310
+  _globals['_GETSESSIONREQUEST']._serialized_end=811
+  _globals['_GETSESSIONRESPONSE']._serialized_start=813
+  _globals['_GETSESSIONRESPONSE']._serialized_end=869
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=871
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=997
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=999
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1083
+  _globals['_CLOSESESSIONREQUEST']._serialized_start=1085
+  _globals['_CLOSESESSIONREQUEST']._serialized_end=1155
+  _globals['_CLOSESESSIONRESPONSE']._serialized_start=1157
+  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1215
+  _globals['_GETMESSAGEREQUEST']._serialized_start=1217
+  _globals['_GETMESSAGEREQUEST']._serialized_end=1328
+  _globals['_GETMESSAGERESPONSE']._serialized_start=1330
+  _globals['_GETMESSAGERESPONSE']._serialized_end=1386
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=1389
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=1588
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1590
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1674
+  _globals['_CONVERSATIONSERVICE']._serialized_start=1677
+  _globals['_CONVERSATIONSERVICE']._serialized_end=2482
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from mnema.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -20,6 +21,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TimelineKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TimelineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimelineKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TIMELINE_KIND_UNSPECIFIED: _TimelineKind.ValueType  # 0
+    """No filter where it filters; never returned."""
+    TIMELINE_KIND_MEMORY: _TimelineKind.ValueType  # 1
+    """A memory."""
+    TIMELINE_KIND_MESSAGE: _TimelineKind.ValueType  # 2
+    """A message."""
+    TIMELINE_KIND_EDGE: _TimelineKind.ValueType  # 3
+    """An edge of the graph."""
+
+class TimelineKind(_TimelineKind, metaclass=_TimelineKindEnumTypeWrapper):
+    """Says what kind of thing an entry of a timeline is."""
+
+TIMELINE_KIND_UNSPECIFIED: TimelineKind.ValueType  # 0
+"""No filter where it filters; never returned."""
+TIMELINE_KIND_MEMORY: TimelineKind.ValueType  # 1
+"""A memory."""
+TIMELINE_KIND_MESSAGE: TimelineKind.ValueType  # 2
+"""A message."""
+TIMELINE_KIND_EDGE: TimelineKind.ValueType  # 3
+"""An edge of the graph."""
+Global___TimelineKind: _TypeAlias = TimelineKind  # noqa: Y015
 
 @_typing.final
 class AddMemoryRequest(_message.Message):
@@ -92,7 +121,7 @@ class GetMemoryRequest(_message.Message):
     """Its id."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Reads it as it stood at that moment. Default: now."""
+        """Reads it as it stood at that moment; what became of it later is left out. Default: now."""
 
     def __init__(
         self,
@@ -359,6 +388,7 @@ class ListMemoryRevisionsRequest(_message.Message):
     MEMORY_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user whose memory it is."""
     memory_id: _builtins.str
@@ -367,6 +397,10 @@ class ListMemoryRevisionsRequest(_message.Message):
     """How many at most: 1 to 1,000. Default: 100."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Lists the revisions that were known at that moment, as they stood then. Default: now."""
+
     def __init__(
         self,
         *,
@@ -374,10 +408,11 @@ class ListMemoryRevisionsRequest(_message.Message):
         memory_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["memory_id", b"memory_id", "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "memory_id", b"memory_id", "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -410,3 +445,383 @@ class ListMemoryRevisionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListMemoryRevisionsResponse: _TypeAlias = ListMemoryRevisionsResponse  # noqa: Y015
+
+@_typing.final
+class RollbackMemoriesRequest(_message.Message):
+    """Asks to bring a past moment back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TO_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user whose memory it is."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: a UUID."""
+    @_builtins.property
+    def to_time(self) -> _timestamp_pb2.Timestamp:
+        """The moment, in record time: what was known then is what is known afterwards. Not in the future."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        to_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["to_time", b"to_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "to_time", b"to_time", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackMemoriesRequest: _TypeAlias = RollbackMemoriesRequest  # noqa: Y015
+
+@_typing.final
+class RollbackMemoriesResponse(_message.Message):
+    """Answers with what was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLLBACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rollback(self) -> Global___Rollback:
+        """The rollback."""
+
+    def __init__(
+        self,
+        *,
+        rollback: Global___Rollback | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollback", b"rollback"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollback", b"rollback"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackMemoriesResponse: _TypeAlias = RollbackMemoriesResponse  # noqa: Y015
+
+@_typing.final
+class UndoRollbackRequest(_message.Message):
+    """Asks to undo a rollback."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ROLLBACK_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user whose memory it is."""
+    rollback_id: _builtins.str
+    """The rollback's id."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: a UUID."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        rollback_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "rollback_id", b"rollback_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoRollbackRequest: _TypeAlias = UndoRollbackRequest  # noqa: Y015
+
+@_typing.final
+class UndoRollbackResponse(_message.Message):
+    """Answers with what was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLLBACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rollback(self) -> Global___Rollback:
+        """The undoing, a rollback itself."""
+
+    def __init__(
+        self,
+        *,
+        rollback: Global___Rollback | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollback", b"rollback"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollback", b"rollback"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoRollbackResponse: _TypeAlias = UndoRollbackResponse  # noqa: Y015
+
+@_typing.final
+class ListRollbacksRequest(_message.Message):
+    """Asks for the rollbacks of a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user asked about."""
+    page_size: _builtins.int
+    """How many at most: 1 to 1,000. Default: 50."""
+    page_token: _builtins.str
+    """The next_page_token of the page before."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRollbacksRequest: _TypeAlias = ListRollbacksRequest  # noqa: Y015
+
+@_typing.final
+class ListRollbacksResponse(_message.Message):
+    """A page of rollbacks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLLBACKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Gets the next page; empty at the end."""
+    @_builtins.property
+    def rollbacks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rollback]:
+        """The rollbacks."""
+
+    def __init__(
+        self,
+        *,
+        rollbacks: _abc.Iterable[Global___Rollback] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rollbacks", b"rollbacks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRollbacksResponse: _TypeAlias = ListRollbacksResponse  # noqa: Y015
+
+@_typing.final
+class Rollback(_message.Message):
+    """One rollback, and how much it changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLLBACK_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TO_TIME_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UNDOES_FIELD_NUMBER: _builtins.int
+    MEMORIES_RETRACTED_FIELD_NUMBER: _builtins.int
+    MEMORIES_RESTORED_FIELD_NUMBER: _builtins.int
+    EDGES_RETRACTED_FIELD_NUMBER: _builtins.int
+    EDGES_RESTORED_FIELD_NUMBER: _builtins.int
+    NODES_RETRACTED_FIELD_NUMBER: _builtins.int
+    NODES_RESTORED_FIELD_NUMBER: _builtins.int
+    KEY_VALUES_RETRACTED_FIELD_NUMBER: _builtins.int
+    KEY_VALUES_RESTORED_FIELD_NUMBER: _builtins.int
+    EMOTION_PROFILE_CHANGED_FIELD_NUMBER: _builtins.int
+    rollback_id: _builtins.str
+    """Names the rollback; a UUIDv7 made by the server."""
+    user_id: _builtins.str
+    """The user whose memory it is."""
+    undoes: _builtins.str
+    """The rollback that this one undid; empty otherwise."""
+    memories_retracted: _builtins.int
+    """How many memories were taken back, among them those that give way to an earlier revision."""
+    memories_restored: _builtins.int
+    """How many memories were brought back, each as a new revision."""
+    edges_retracted: _builtins.int
+    """How many edges were taken back."""
+    edges_restored: _builtins.int
+    """How many edges were brought back."""
+    nodes_retracted: _builtins.int
+    """How many nodes were taken back."""
+    nodes_restored: _builtins.int
+    """How many nodes were brought back."""
+    key_values_retracted: _builtins.int
+    """How many values were taken back, the profile's among them."""
+    key_values_restored: _builtins.int
+    """How many values were brought back."""
+    emotion_profile_changed: _builtins.bool
+    """Whether the emotion profile is another one now."""
+    @_builtins.property
+    def to_time(self) -> _timestamp_pb2.Timestamp:
+        """The moment that was brought back."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it took place: the record time of all that it changed, which no other change has. What it took back has this
+        as retracted_at, and "rolled_back" as its reason.
+        """
+
+    def __init__(
+        self,
+        *,
+        rollback_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        to_time: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        undoes: _builtins.str = ...,
+        memories_retracted: _builtins.int = ...,
+        memories_restored: _builtins.int = ...,
+        edges_retracted: _builtins.int = ...,
+        edges_restored: _builtins.int = ...,
+        nodes_retracted: _builtins.int = ...,
+        nodes_restored: _builtins.int = ...,
+        key_values_retracted: _builtins.int = ...,
+        key_values_restored: _builtins.int = ...,
+        emotion_profile_changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "to_time", b"to_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "edges_restored", b"edges_restored", "edges_retracted", b"edges_retracted", "emotion_profile_changed", b"emotion_profile_changed", "key_values_restored", b"key_values_restored", "key_values_retracted", b"key_values_retracted", "memories_restored", b"memories_restored", "memories_retracted", b"memories_retracted", "nodes_restored", b"nodes_restored", "nodes_retracted", b"nodes_retracted", "rollback_id", b"rollback_id", "to_time", b"to_time", "undoes", b"undoes", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rollback: _TypeAlias = Rollback  # noqa: Y015
+
+@_typing.final
+class ListTimelineRequest(_message.Message):
+    """Asks for a timeline."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    NEWEST_FIRST_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user asked about."""
+    newest_first: _builtins.bool
+    """Whether the newest come first. Default: the oldest."""
+    page_size: _builtins.int
+    """How many at most: 1 to 1,000; very long ones make a page end sooner. Default: 50."""
+    page_token: _builtins.str
+    """The next_page_token of the page before."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only what happened at or after this. Default: from the beginning."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only what happened before this. Default: to the end."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___TimelineKind.ValueType]:
+        """Only entries of these kinds. Default: all."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Lists what stood at that moment. Default: now."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        kinds: _abc.Iterable[Global___TimelineKind.ValueType] | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        newest_first: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "end_time", b"end_time", "kinds", b"kinds", "newest_first", b"newest_first", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTimelineRequest: _TypeAlias = ListTimelineRequest  # noqa: Y015
+
+@_typing.final
+class ListTimelineResponse(_message.Message):
+    """A page of a timeline."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Gets the next page; empty at the end."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelineEntry]:
+        """The entries."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___TimelineEntry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTimelineResponse: _TypeAlias = ListTimelineResponse  # noqa: Y015
+
+@_typing.final
+class TimelineEntry(_message.Message):
+    """One entry of a timeline."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_TIME_FIELD_NUMBER: _builtins.int
+    MEMORY_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    EDGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def event_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened or became true: a memory's event_at, an edge's valid_from, or else when they were first stored; a
+        message's said_at.
+        """
+
+    @_builtins.property
+    def memory(self) -> _types_pb2.Memory:
+        """A memory."""
+
+    @_builtins.property
+    def message(self) -> _types_pb2.Message:
+        """A message."""
+
+    @_builtins.property
+    def edge(self) -> _types_pb2.Edge:
+        """An edge of the graph."""
+
+    def __init__(
+        self,
+        *,
+        event_time: _timestamp_pb2.Timestamp | None = ...,
+        memory: _types_pb2.Memory | None = ...,
+        message: _types_pb2.Message | None = ...,
+        edge: _types_pb2.Edge | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["edge", b"edge", "entry", b"entry", "event_time", b"event_time", "memory", b"memory", "message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["edge", b"edge", "entry", b"entry", "event_time", b"event_time", "memory", b"memory", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["memory", "message", "edge"]  # noqa: Y015
+    _WhichOneofArgType_entry: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_entry) -> _WhichOneofReturnType_entry | None: ...
+
+Global___TimelineEntry: _TypeAlias = TimelineEntry  # noqa: Y015

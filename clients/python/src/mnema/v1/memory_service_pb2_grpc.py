@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class MemoryServiceStub(object):
-    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them.
+    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them; brings back a past
+    moment of all that is remembered, and tells it in the order in which it happened.
     """
 
     def __init__(self, channel):
@@ -65,10 +66,31 @@ class MemoryServiceStub(object):
                 request_serializer=mnema_dot_v1_dot_memory__service__pb2.ListMemoryRevisionsRequest.SerializeToString,
                 response_deserializer=mnema_dot_v1_dot_memory__service__pb2.ListMemoryRevisionsResponse.FromString,
                 _registered_method=True)
+        self.RollbackMemories = channel.unary_unary(
+                '/mnema.v1.MemoryService/RollbackMemories',
+                request_serializer=mnema_dot_v1_dot_memory__service__pb2.RollbackMemoriesRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_memory__service__pb2.RollbackMemoriesResponse.FromString,
+                _registered_method=True)
+        self.UndoRollback = channel.unary_unary(
+                '/mnema.v1.MemoryService/UndoRollback',
+                request_serializer=mnema_dot_v1_dot_memory__service__pb2.UndoRollbackRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_memory__service__pb2.UndoRollbackResponse.FromString,
+                _registered_method=True)
+        self.ListRollbacks = channel.unary_unary(
+                '/mnema.v1.MemoryService/ListRollbacks',
+                request_serializer=mnema_dot_v1_dot_memory__service__pb2.ListRollbacksRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_memory__service__pb2.ListRollbacksResponse.FromString,
+                _registered_method=True)
+        self.ListTimeline = channel.unary_unary(
+                '/mnema.v1.MemoryService/ListTimeline',
+                request_serializer=mnema_dot_v1_dot_memory__service__pb2.ListTimelineRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_memory__service__pb2.ListTimelineResponse.FromString,
+                _registered_method=True)
 
 
 class MemoryServiceServicer(object):
-    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them.
+    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them; brings back a past
+    moment of all that is remembered, and tells it in the order in which it happened.
     """
 
     def AddMemory(self, request, context):
@@ -121,6 +143,47 @@ class MemoryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RollbackMemories(self, request, context):
+        """Makes the present what it was at a past moment: memories, the graph, key-values (the profile among them) and the
+        emotion profile, all at once or not at all.
+
+        Nothing is deleted. What was recorded after that moment is taken back, what was taken back after it is brought back
+        as a new revision that is recorded now; reads as of any other moment answer as before. What comes back is found by
+        its words and its meaning when the call returns. Messages and files stay: they were said, and given. Messages that
+        were extracted after that moment count as extracted still, so what was found in them does not come back by itself.
+        That a memory was said again or recalled is no change that could be undone: the importance, sources and counts that
+        it has gained stay. The call takes longer the more comes back: about a second for a thousand memories.
+
+        Fails with FIELD_OUT_OF_RANGE if to_time lies in the future.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoRollback(self, request, context):
+        """Undoes a rollback: makes the present what it was just before it. This is a rollback as well, and can be undone.
+
+        What was recorded after the rollback is taken back with it, and the answer says how much that was; it is readable as
+        of its time. Fails with RESOURCE_NOT_FOUND if there was no such rollback.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRollbacks(self, request, context):
+        """Lists the rollbacks that took place, and what undid them, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTimeline(self, request, context):
+        """Lists memories, messages and edges of the graph together, in the order of their event times.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MemoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -154,6 +217,26 @@ def add_MemoryServiceServicer_to_server(servicer, server):
                     request_deserializer=mnema_dot_v1_dot_memory__service__pb2.ListMemoryRevisionsRequest.FromString,
                     response_serializer=mnema_dot_v1_dot_memory__service__pb2.ListMemoryRevisionsResponse.SerializeToString,
             ),
+            'RollbackMemories': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackMemories,
+                    request_deserializer=mnema_dot_v1_dot_memory__service__pb2.RollbackMemoriesRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_memory__service__pb2.RollbackMemoriesResponse.SerializeToString,
+            ),
+            'UndoRollback': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoRollback,
+                    request_deserializer=mnema_dot_v1_dot_memory__service__pb2.UndoRollbackRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_memory__service__pb2.UndoRollbackResponse.SerializeToString,
+            ),
+            'ListRollbacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRollbacks,
+                    request_deserializer=mnema_dot_v1_dot_memory__service__pb2.ListRollbacksRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_memory__service__pb2.ListRollbacksResponse.SerializeToString,
+            ),
+            'ListTimeline': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTimeline,
+                    request_deserializer=mnema_dot_v1_dot_memory__service__pb2.ListTimelineRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_memory__service__pb2.ListTimelineResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'mnema.v1.MemoryService', rpc_method_handlers)
@@ -163,7 +246,8 @@ def add_MemoryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MemoryService(object):
-    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them.
+    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them; brings back a past
+    moment of all that is remembered, and tells it in the order in which it happened.
     """
 
     @staticmethod
@@ -318,6 +402,114 @@ class MemoryService(object):
             '/mnema.v1.MemoryService/ListMemoryRevisions',
             mnema_dot_v1_dot_memory__service__pb2.ListMemoryRevisionsRequest.SerializeToString,
             mnema_dot_v1_dot_memory__service__pb2.ListMemoryRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackMemories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.MemoryService/RollbackMemories',
+            mnema_dot_v1_dot_memory__service__pb2.RollbackMemoriesRequest.SerializeToString,
+            mnema_dot_v1_dot_memory__service__pb2.RollbackMemoriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoRollback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.MemoryService/UndoRollback',
+            mnema_dot_v1_dot_memory__service__pb2.UndoRollbackRequest.SerializeToString,
+            mnema_dot_v1_dot_memory__service__pb2.UndoRollbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRollbacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.MemoryService/ListRollbacks',
+            mnema_dot_v1_dot_memory__service__pb2.ListRollbacksRequest.SerializeToString,
+            mnema_dot_v1_dot_memory__service__pb2.ListRollbacksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTimeline(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.MemoryService/ListTimeline',
+            mnema_dot_v1_dot_memory__service__pb2.ListTimelineRequest.SerializeToString,
+            mnema_dot_v1_dot_memory__service__pb2.ListTimelineResponse.FromString,
             options,
             channel_credentials,
             insecure,

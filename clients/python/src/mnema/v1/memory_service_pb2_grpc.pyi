@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class MemoryServiceStub:
-    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them."""
+    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them; brings back a past
+    moment of all that is remembered, and tells it in the order in which it happened.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -56,10 +58,35 @@ class MemoryServiceStub:
     """
     ListMemoryRevisions: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.ListMemoryRevisionsRequest, _memory_service_pb2.ListMemoryRevisionsResponse]
     """Lists all revisions of a memory and what replaced it, the oldest first."""
+    RollbackMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.RollbackMemoriesRequest, _memory_service_pb2.RollbackMemoriesResponse]
+    """Makes the present what it was at a past moment: memories, the graph, key-values (the profile among them) and the
+    emotion profile, all at once or not at all.
+
+    Nothing is deleted. What was recorded after that moment is taken back, what was taken back after it is brought back
+    as a new revision that is recorded now; reads as of any other moment answer as before. What comes back is found by
+    its words and its meaning when the call returns. Messages and files stay: they were said, and given. Messages that
+    were extracted after that moment count as extracted still, so what was found in them does not come back by itself.
+    That a memory was said again or recalled is no change that could be undone: the importance, sources and counts that
+    it has gained stay. The call takes longer the more comes back: about a second for a thousand memories.
+
+    Fails with FIELD_OUT_OF_RANGE if to_time lies in the future.
+    """
+    UndoRollback: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.UndoRollbackRequest, _memory_service_pb2.UndoRollbackResponse]
+    """Undoes a rollback: makes the present what it was just before it. This is a rollback as well, and can be undone.
+
+    What was recorded after the rollback is taken back with it, and the answer says how much that was; it is readable as
+    of its time. Fails with RESOURCE_NOT_FOUND if there was no such rollback.
+    """
+    ListRollbacks: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.ListRollbacksRequest, _memory_service_pb2.ListRollbacksResponse]
+    """Lists the rollbacks that took place, and what undid them, the newest first."""
+    ListTimeline: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.ListTimelineRequest, _memory_service_pb2.ListTimelineResponse]
+    """Lists memories, messages and edges of the graph together, in the order of their event times."""
 
 @_typing.type_check_only
 class MemoryServiceAsyncStub(MemoryServiceStub):
-    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them."""
+    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them; brings back a past
+    moment of all that is remembered, and tells it in the order in which it happened.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddMemory: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.AddMemoryRequest, _memory_service_pb2.AddMemoryResponse]  # type: ignore[assignment]
@@ -85,9 +112,34 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
     """
     ListMemoryRevisions: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.ListMemoryRevisionsRequest, _memory_service_pb2.ListMemoryRevisionsResponse]  # type: ignore[assignment]
     """Lists all revisions of a memory and what replaced it, the oldest first."""
+    RollbackMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.RollbackMemoriesRequest, _memory_service_pb2.RollbackMemoriesResponse]  # type: ignore[assignment]
+    """Makes the present what it was at a past moment: memories, the graph, key-values (the profile among them) and the
+    emotion profile, all at once or not at all.
+
+    Nothing is deleted. What was recorded after that moment is taken back, what was taken back after it is brought back
+    as a new revision that is recorded now; reads as of any other moment answer as before. What comes back is found by
+    its words and its meaning when the call returns. Messages and files stay: they were said, and given. Messages that
+    were extracted after that moment count as extracted still, so what was found in them does not come back by itself.
+    That a memory was said again or recalled is no change that could be undone: the importance, sources and counts that
+    it has gained stay. The call takes longer the more comes back: about a second for a thousand memories.
+
+    Fails with FIELD_OUT_OF_RANGE if to_time lies in the future.
+    """
+    UndoRollback: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.UndoRollbackRequest, _memory_service_pb2.UndoRollbackResponse]  # type: ignore[assignment]
+    """Undoes a rollback: makes the present what it was just before it. This is a rollback as well, and can be undone.
+
+    What was recorded after the rollback is taken back with it, and the answer says how much that was; it is readable as
+    of its time. Fails with RESOURCE_NOT_FOUND if there was no such rollback.
+    """
+    ListRollbacks: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.ListRollbacksRequest, _memory_service_pb2.ListRollbacksResponse]  # type: ignore[assignment]
+    """Lists the rollbacks that took place, and what undid them, the newest first."""
+    ListTimeline: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.ListTimelineRequest, _memory_service_pb2.ListTimelineResponse]  # type: ignore[assignment]
+    """Lists memories, messages and edges of the graph together, in the order of their event times."""
 
 class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them."""
+    """Adds, reads, corrects and takes back single memories, with or without a conversation behind them; brings back a past
+    moment of all that is remembered, and tells it in the order in which it happened.
+    """
 
     @_abc_1.abstractmethod
     def AddMemory(
@@ -147,5 +199,52 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.ListMemoryRevisionsResponse, _abc.Awaitable[_memory_service_pb2.ListMemoryRevisionsResponse]]:
         """Lists all revisions of a memory and what replaced it, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def RollbackMemories(
+        self,
+        request: _memory_service_pb2.RollbackMemoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_memory_service_pb2.RollbackMemoriesResponse, _abc.Awaitable[_memory_service_pb2.RollbackMemoriesResponse]]:
+        """Makes the present what it was at a past moment: memories, the graph, key-values (the profile among them) and the
+        emotion profile, all at once or not at all.
+
+        Nothing is deleted. What was recorded after that moment is taken back, what was taken back after it is brought back
+        as a new revision that is recorded now; reads as of any other moment answer as before. What comes back is found by
+        its words and its meaning when the call returns. Messages and files stay: they were said, and given. Messages that
+        were extracted after that moment count as extracted still, so what was found in them does not come back by itself.
+        That a memory was said again or recalled is no change that could be undone: the importance, sources and counts that
+        it has gained stay. The call takes longer the more comes back: about a second for a thousand memories.
+
+        Fails with FIELD_OUT_OF_RANGE if to_time lies in the future.
+        """
+
+    @_abc_1.abstractmethod
+    def UndoRollback(
+        self,
+        request: _memory_service_pb2.UndoRollbackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_memory_service_pb2.UndoRollbackResponse, _abc.Awaitable[_memory_service_pb2.UndoRollbackResponse]]:
+        """Undoes a rollback: makes the present what it was just before it. This is a rollback as well, and can be undone.
+
+        What was recorded after the rollback is taken back with it, and the answer says how much that was; it is readable as
+        of its time. Fails with RESOURCE_NOT_FOUND if there was no such rollback.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRollbacks(
+        self,
+        request: _memory_service_pb2.ListRollbacksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_memory_service_pb2.ListRollbacksResponse, _abc.Awaitable[_memory_service_pb2.ListRollbacksResponse]]:
+        """Lists the rollbacks that took place, and what undid them, the newest first."""
+
+    @_abc_1.abstractmethod
+    def ListTimeline(
+        self,
+        request: _memory_service_pb2.ListTimelineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_memory_service_pb2.ListTimelineResponse, _abc.Awaitable[_memory_service_pb2.ListTimelineResponse]]:
+        """Lists memories, messages and edges of the graph together, in the order of their event times."""
 
 def add_MemoryServiceServicer_to_server(servicer: MemoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mnema.v1 import types_pb2 as mnema_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emnema/v1/reflect_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14mnema/v1/types.proto\"b\n\rDigestRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nbatch_size\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x12\n\nbackground\x18\x04 \x01(\x08\"\xb2\x01\n\x0e\x44igestResponse\x12\x1a\n\x12insights_generated\x18\x01 \x01(\x05\x12#\n\x08insights\x18\x02 \x03(\x0b\x32\x11.mnema.v1.Insight\x12\x31\n\x0f\x65motion_profile\x18\x03 \x01(\x0b\x32\x18.mnema.v1.EmotionProfile\x12\x19\n\x11memories_analyzed\x18\x04 \x01(\x05\x12\x11\n\tdigest_id\x18\x05 \x01(\t\"Z\n\x07Insight\x12\x11\n\tmemory_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x19\n\x11source_memory_ids\x18\x04 \x03(\t\"1\n\x18GetEmotionProfileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"N\n\x19GetEmotionProfileResponse\x12\x31\n\x0f\x65motion_profile\x18\x01 \x01(\x0b\x32\x18.mnema.v1.EmotionProfile\"\xd6\x03\n\x06\x44igest\x12\x11\n\tdigest_id\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.mnema.v1.DigestState\x12(\n\x07trigger\x18\x03 \x01(\x0e\x32\x17.mnema.v1.DigestTrigger\x12\x12\n\nbatch_size\x18\x04 \x01(\x05\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x14\n\x0c\x65rror_reason\x18\x07 \x01(\t\x12\x19\n\x11memories_analyzed\x18\x08 \x01(\x05\x12\x1a\n\x12insights_generated\x18\t \x01(\x05\x12#\n\x08insights\x18\n \x03(\x0b\x32\x11.mnema.v1.Insight\x12\x31\n\x0f\x65motion_profile\x18\x0b \x01(\x0b\x32\x18.mnema.v1.EmotionProfile\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\x10GetDigestRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tdigest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"5\n\x11GetDigestResponse\x12 \n\x06\x64igest\x18\x01 \x01(\x0b\x32\x10.mnema.v1.Digest\"x\n\x12ListDigestsRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.mnema.v1.DigestState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"Q\n\x13ListDigestsResponse\x12!\n\x07\x64igests\x18\x01 \x03(\x0b\x32\x10.mnema.v1.Digest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8f\x01\n\x0b\x44igestState\x12\x1c\n\x18\x44IGEST_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44IGEST_STATE_PENDING\x10\x01\x12\x18\n\x14\x44IGEST_STATE_RUNNING\x10\x02\x12\x15\n\x11\x44IGEST_STATE_DONE\x10\x03\x12\x17\n\x13\x44IGEST_STATE_FAILED\x10\x04*e\n\rDigestTrigger\x12\x1e\n\x1a\x44IGEST_TRIGGER_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44IGEST_TRIGGER_CALL\x10\x01\x12\x1b\n\x17\x44IGEST_TRIGGER_INTERVAL\x10\x02\x32\xd8\x03\n\x0eReflectService\x12R\n\x06\x44igest\x12\x17.mnema.v1.DigestRequest\x1a\x18.mnema.v1.DigestResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/digest:\x01*\x12\x89\x01\n\x11GetEmotionProfile\x12\".mnema.v1.GetEmotionProfileRequest\x1a#.mnema.v1.GetEmotionProfileResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/users/{user_id}/emotion-profile\x12u\n\tGetDigest\x12\x1a.mnema.v1.GetDigestRequest\x1a\x1b.mnema.v1.GetDigestResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/v1/users/{user_id}/digests/{digest_id}\x12o\n\x0bListDigests\x12\x1c.mnema.v1.ListDigestsRequest\x1a\x1d.mnema.v1.ListDigestsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/users/{user_id}/digestsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emnema/v1/reflect_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14mnema/v1/types.proto\"b\n\rDigestRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nbatch_size\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x12\n\nbackground\x18\x04 \x01(\x08\"\xb2\x01\n\x0e\x44igestResponse\x12\x1a\n\x12insights_generated\x18\x01 \x01(\x05\x12#\n\x08insights\x18\x02 \x03(\x0b\x32\x11.mnema.v1.Insight\x12\x31\n\x0f\x65motion_profile\x18\x03 \x01(\x0b\x32\x18.mnema.v1.EmotionProfile\x12\x19\n\x11memories_analyzed\x18\x04 \x01(\x05\x12\x11\n\tdigest_id\x18\x05 \x01(\t\"Z\n\x07Insight\x12\x11\n\tmemory_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x19\n\x11source_memory_ids\x18\x04 \x03(\t\"\\\n\x18GetEmotionProfileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x19GetEmotionProfileResponse\x12\x31\n\x0f\x65motion_profile\x18\x01 \x01(\x0b\x32\x18.mnema.v1.EmotionProfile\"\xd6\x03\n\x06\x44igest\x12\x11\n\tdigest_id\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.mnema.v1.DigestState\x12(\n\x07trigger\x18\x03 \x01(\x0e\x32\x17.mnema.v1.DigestTrigger\x12\x12\n\nbatch_size\x18\x04 \x01(\x05\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x14\n\x0c\x65rror_reason\x18\x07 \x01(\t\x12\x19\n\x11memories_analyzed\x18\x08 \x01(\x05\x12\x1a\n\x12insights_generated\x18\t \x01(\x05\x12#\n\x08insights\x18\n \x03(\x0b\x32\x11.mnema.v1.Insight\x12\x31\n\x0f\x65motion_profile\x18\x0b \x01(\x0b\x32\x18.mnema.v1.EmotionProfile\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\x10GetDigestRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tdigest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"5\n\x11GetDigestResponse\x12 \n\x06\x64igest\x18\x01 \x01(\x0b\x32\x10.mnema.v1.Digest\"x\n\x12ListDigestsRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.mnema.v1.DigestState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"Q\n\x13ListDigestsResponse\x12!\n\x07\x64igests\x18\x01 \x03(\x0b\x32\x10.mnema.v1.Digest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8f\x01\n\x0b\x44igestState\x12\x1c\n\x18\x44IGEST_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44IGEST_STATE_PENDING\x10\x01\x12\x18\n\x14\x44IGEST_STATE_RUNNING\x10\x02\x12\x15\n\x11\x44IGEST_STATE_DONE\x10\x03\x12\x17\n\x13\x44IGEST_STATE_FAILED\x10\x04*e\n\rDigestTrigger\x12\x1e\n\x1a\x44IGEST_TRIGGER_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44IGEST_TRIGGER_CALL\x10\x01\x12\x1b\n\x17\x44IGEST_TRIGGER_INTERVAL\x10\x02\x32\xd8\x03\n\x0eReflectService\x12R\n\x06\x44igest\x12\x17.mnema.v1.DigestRequest\x1a\x18.mnema.v1.DigestResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/digest:\x01*\x12\x89\x01\n\x11GetEmotionProfile\x12\".mnema.v1.GetEmotionProfileRequest\x1a#.mnema.v1.GetEmotionProfileResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/users/{user_id}/emotion-profile\x12u\n\tGetDigest\x12\x1a.mnema.v1.GetDigestRequest\x1a\x1b.mnema.v1.GetDigestResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/v1/users/{user_id}/digests/{digest_id}\x12o\n\x0bListDigests\x12\x1c.mnema.v1.ListDigestsRequest\x1a\x1d.mnema.v1.ListDigestsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/users/{user_id}/digestsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,10 +53,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFLECTSERVICE'].methods_by_name['GetDigest']._serialized_options = b'\202\323\344\223\002)\022\'/v1/users/{user_id}/digests/{digest_id}'
   _globals['_REFLECTSERVICE'].methods_by_name['ListDigests']._loaded_options = None
   _globals['_REFLECTSERVICE'].methods_by_name['ListDigests']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/users/{user_id}/digests'
-  _globals['_DIGESTSTATE']._serialized_start=1468
-  _globals['_DIGESTSTATE']._serialized_end=1611
-  _globals['_DIGESTTRIGGER']._serialized_start=1613
-  _globals['_DIGESTTRIGGER']._serialized_end=1714
+  _globals['_DIGESTSTATE']._serialized_start=1511
+  _globals['_DIGESTSTATE']._serialized_end=1654
+  _globals['_DIGESTTRIGGER']._serialized_start=1656
+  _globals['_DIGESTTRIGGER']._serialized_end=1757
   _globals['_DIGESTREQUEST']._serialized_start=162
   _globals['_DIGESTREQUEST']._serialized_end=260
   _globals['_DIGESTRESPONSE']._serialized_start=263
@@ -64,19 +64,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSIGHT']._serialized_start=443
   _globals['_INSIGHT']._serialized_end=533
   _globals['_GETEMOTIONPROFILEREQUEST']._serialized_start=535
-  _globals['_GETEMOTIONPROFILEREQUEST']._serialized_end=584
-  _globals['_GETEMOTIONPROFILERESPONSE']._serialized_start=586
-  _globals['_GETEMOTIONPROFILERESPONSE']._serialized_end=664
-  _globals['_DIGEST']._serialized_start=667
-  _globals['_DIGEST']._serialized_end=1137
-  _globals['_GETDIGESTREQUEST']._serialized_start=1139
-  _globals['_GETDIGESTREQUEST']._serialized_end=1205
-  _globals['_GETDIGESTRESPONSE']._serialized_start=1207
-  _globals['_GETDIGESTRESPONSE']._serialized_end=1260
-  _globals['_LISTDIGESTSREQUEST']._serialized_start=1262
-  _globals['_LISTDIGESTSREQUEST']._serialized_end=1382
-  _globals['_LISTDIGESTSRESPONSE']._serialized_start=1384
-  _globals['_LISTDIGESTSRESPONSE']._serialized_end=1465
-  _globals['_REFLECTSERVICE']._serialized_start=1717
-  _globals['_REFLECTSERVICE']._serialized_end=2189
+  _globals['_GETEMOTIONPROFILEREQUEST']._serialized_end=627
+  _globals['_GETEMOTIONPROFILERESPONSE']._serialized_start=629
+  _globals['_GETEMOTIONPROFILERESPONSE']._serialized_end=707
+  _globals['_DIGEST']._serialized_start=710
+  _globals['_DIGEST']._serialized_end=1180
+  _globals['_GETDIGESTREQUEST']._serialized_start=1182
+  _globals['_GETDIGESTREQUEST']._serialized_end=1248
+  _globals['_GETDIGESTRESPONSE']._serialized_start=1250
+  _globals['_GETDIGESTRESPONSE']._serialized_end=1303
+  _globals['_LISTDIGESTSREQUEST']._serialized_start=1305
+  _globals['_LISTDIGESTSREQUEST']._serialized_end=1425
+  _globals['_LISTDIGESTSRESPONSE']._serialized_start=1427
+  _globals['_LISTDIGESTSRESPONSE']._serialized_end=1508
+  _globals['_REFLECTSERVICE']._serialized_start=1760
+  _globals['_REFLECTSERVICE']._serialized_end=2232
 # @@protoc_insertion_point(module_scope)

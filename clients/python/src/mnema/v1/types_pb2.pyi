@@ -407,6 +407,7 @@ class Memory(_message.Message):
     LAST_ACCESSED_AT_FIELD_NUMBER: _builtins.int
     SOURCE_MEMORY_IDS_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
+    RETRACTED_REASON_FIELD_NUMBER: _builtins.int
     memory_id: _builtins.str
     """Names the memory through all of its revisions; a UUIDv7 made by the server."""
     user_id: _builtins.str
@@ -429,6 +430,10 @@ class Memory(_message.Message):
     """How often Recall has returned it. Output only; counted with a delay of seconds."""
     category: _builtins.str
     """"pattern" or "summary" for an insight, the extractor's category for a fact. Output only."""
+    retracted_reason: _builtins.str
+    """Why this revision ceased to be present: "superseded", "updated", "deleted", "ended" (no longer true) or
+    "rolled_back"; empty while it is. Output only.
+    """
     @_builtins.property
     def emotion(self) -> Global___Emotion:
         """The emotion that was expressed with it, if any."""
@@ -498,10 +503,11 @@ class Memory(_message.Message):
         last_accessed_at: _timestamp_pb2.Timestamp | None = ...,
         source_memory_ids: _abc.Iterable[_builtins.str] | None = ...,
         category: _builtins.str = ...,
+        retracted_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "_importance", b"_importance", "confidence", b"confidence", "created_at", b"created_at", "emotion", b"emotion", "event_at", b"event_at", "importance", b"importance", "last_accessed_at", b"last_accessed_at", "last_refreshed_at", b"last_refreshed_at", "metadata", b"metadata", "retracted_at", b"retracted_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "_importance", b"_importance", "access_count", b"access_count", "category", b"category", "confidence", b"confidence", "content", b"content", "created_at", b"created_at", "emotion", b"emotion", "event_at", b"event_at", "importance", b"importance", "last_accessed_at", b"last_accessed_at", "last_refreshed_at", b"last_refreshed_at", "memory_id", b"memory_id", "memory_type", b"memory_type", "metadata", b"metadata", "retracted_at", b"retracted_at", "revision", b"revision", "slot", b"slot", "source_memory_ids", b"source_memory_ids", "source_message_ids", b"source_message_ids", "superseded_by", b"superseded_by", "tags", b"tags", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "_importance", b"_importance", "access_count", b"access_count", "category", b"category", "confidence", b"confidence", "content", b"content", "created_at", b"created_at", "emotion", b"emotion", "event_at", b"event_at", "importance", b"importance", "last_accessed_at", b"last_accessed_at", "last_refreshed_at", b"last_refreshed_at", "memory_id", b"memory_id", "memory_type", b"memory_type", "metadata", b"metadata", "retracted_at", b"retracted_at", "retracted_reason", b"retracted_reason", "revision", b"revision", "slot", b"slot", "source_memory_ids", b"source_memory_ids", "source_message_ids", b"source_message_ids", "superseded_by", b"superseded_by", "tags", b"tags", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015

@@ -11,6 +11,7 @@ from mnema.client._async.intake import AsyncExtractions, AsyncIntake
 from mnema.client._async.key_values import AsyncKeyValues
 from mnema.client._async.memories import AsyncMemories
 from mnema.client._async.options import AsyncOptions
+from mnema.client._async.past import AsyncPast
 from mnema.client._async.ranking_profiles import AsyncRankingProfiles
 from mnema.client._async.recall import AsyncRecall
 from mnema.client._async.reflect import AsyncReflection
@@ -19,7 +20,13 @@ from mnema.client.settings import ExtractionStrategy
 
 
 class AsyncMnema(
-    AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, AsyncOptions, AsyncObserved
+    AsyncIntake,
+    AsyncExtractions,
+    AsyncRecall,
+    AsyncReflection,
+    AsyncPast,
+    AsyncOptions,
+    AsyncObserved,
 ):
     """The long-term memory of AI agents: a client of a Mnema server.
 

@@ -1,6 +1,7 @@
 """Sessions and their messages."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -9,6 +10,7 @@ from mnema.client._async.intake import AsyncIntake
 from mnema.client._convert.json_values import struct_of
 from mnema.client._convert.messages import message_of, session_of
 from mnema.client._convert.names import EXTRACTION_STATES
+from mnema.client._convert.times import timestamp_of
 from mnema.client.models import ConversationMessage, ConversationSession
 from mnema.client.results import NewMessage
 from mnema.v1 import conversation_service_pb2 as pb
@@ -40,7 +42,13 @@ class AsyncConversations(AsyncIntake):
         return await self.ingest_batch(user_id, messages, session_id)
 
     async def get_session_messages(
-        self, user_id: str, session_id: str, limit: int = 100, offset: int = 0
+        self,
+        user_id: str,
+        session_id: str,
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        as_of: datetime | None = None,
     ) -> list[ConversationMessage]:
         """Lists a session's messages, the oldest first.
 
@@ -50,11 +58,12 @@ class AsyncConversations(AsyncIntake):
             limit: how many at most.
             offset: how many to leave out at the start. To read a long session through, take
                 `iter_messages`: it reads nothing twice.
+            as_of: lists those that were there at that moment. Default: now.
         """
         if offset < 0:
             raise ValueError(f"offset is {offset}: it must be 0 or more")
         reach = offset + limit if limit else 0
-        messages = await take(self._messages(user_id, session_id, None, reach), reach)
+        messages = await take(self._messages(user_id, session_id, None, reach, as_of), reach)
         return messages[offset:]
 
     async def get_unextracted_messages(
@@ -74,14 +83,18 @@ class AsyncConversations(AsyncIntake):
         """Iterates over messages in the order they were stored: of one session, or of all."""
         return self._messages(user_id, session_id, None, None)
 
-    async def get_message(self, user_id: str, message_id: str) -> ConversationMessage:
+    async def get_message(
+        self, user_id: str, message_id: str, *, as_of: datetime | None = None
+    ) -> ConversationMessage:
         """Gets one message.
 
         Raises:
-            NotFound: the user has none of that id.
+            NotFound: the user has none of that id (or had none at `as_of`).
         """
         stub = self._caller.stub(ConversationServiceStub)
-        request = pb.GetMessageRequest(user_id=user_id, message_id=message_id)
+        request = pb.GetMessageRequest(
+            user_id=user_id, message_id=message_id, as_of=timestamp_of(as_of)
+        )
         return message_of((await self._caller.read(stub.GetMessage, request)).message)
 
     async def create_session(
@@ -106,14 +119,18 @@ class AsyncConversations(AsyncIntake):
         )
         return session_of((await self._caller.write(stub.CreateSession, request)).session)
 
-    async def get_session(self, user_id: str, session_id: str) -> ConversationSession:
-        """Gets one session.
+    async def get_session(
+        self, user_id: str, session_id: str, *, as_of: datetime | None = None
+    ) -> ConversationSession:
+        """Gets one session, as it stood at `as_of` (default: now).
 
         Raises:
-            NotFound: the user has none of that id.
+            NotFound: the user has none of that id (or had none at `as_of`).
         """
         stub = self._caller.stub(ConversationServiceStub)
-        request = pb.GetSessionRequest(user_id=user_id, session_id=session_id)
+        request = pb.GetSessionRequest(
+            user_id=user_id, session_id=session_id, as_of=timestamp_of(as_of)
+        )
         return session_of((await self._caller.read(stub.GetSession, request)).session)
 
     async def close_session(self, user_id: str, session_id: str) -> ConversationSession:
@@ -128,27 +145,39 @@ class AsyncConversations(AsyncIntake):
         request = pb.CloseSessionRequest(user_id=user_id, session_id=session_id)
         return session_of((await self._caller.once(stub.CloseSession, request)).session)
 
-    async def list_sessions(self, user_id: str, limit: int = 10) -> list[ConversationSession]:
-        """Lists a user's sessions, the one with the newest message first."""
-        return await take(self._sessions(user_id, limit), limit)
+    async def list_sessions(
+        self, user_id: str, limit: int = 10, *, as_of: datetime | None = None
+    ) -> list[ConversationSession]:
+        """Lists a user's sessions, the one with the newest message first.
+
+        As they stood at `as_of` (default: now).
+        """
+        return await take(self._sessions(user_id, limit, as_of), limit)
 
     def iter_sessions(self, user_id: str) -> AsyncGenerator[ConversationSession]:
         """Iterates over all of a user's sessions, as `list_sessions`."""
         return self._sessions(user_id, None)
 
     async def _sessions(
-        self, user_id: str, limit: int | None
+        self, user_id: str, limit: int | None, as_of: datetime | None = None
     ) -> AsyncGenerator[ConversationSession]:
         stub = self._caller.stub(ConversationServiceStub)
-        request = pb.ListSessionsRequest(user_id=user_id)
+        request = pb.ListSessionsRequest(user_id=user_id, as_of=timestamp_of(as_of))
         async for page in self._caller.pages(stub.ListSessions, request, limit):
             for session in page.sessions:
                 yield session_of(session)
 
     async def _messages(
-        self, user_id: str, session_id: str | None, state: str | None, limit: int | None
+        self,
+        user_id: str,
+        session_id: str | None,
+        state: str | None,
+        limit: int | None,
+        as_of: datetime | None = None,
     ) -> AsyncGenerator[ConversationMessage]:
-        request = pb.ListMessagesRequest(user_id=user_id, session_id=session_id or "")
+        request = pb.ListMessagesRequest(
+            user_id=user_id, session_id=session_id or "", as_of=timestamp_of(as_of)
+        )
         if state is not None:
             request.extraction_state = EXTRACTION_STATES.number(state)
         stub = self._caller.stub(ConversationServiceStub)

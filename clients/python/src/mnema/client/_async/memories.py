@@ -197,13 +197,22 @@ class AsyncMemories:
         request = pb.DeleteMemoryRequest(user_id=user_id, memory_id=memory_id)
         return (await self._caller.once(stub.DeleteMemory, request)).deleted
 
-    async def revisions(self, user_id: str, memory_id: str, limit: int = 100) -> MemoryList:
-        """Lists all revisions of a memory and what replaced it, the oldest first."""
-        return await take(self._revisions(user_id, memory_id, limit), limit)
+    async def revisions(
+        self, user_id: str, memory_id: str, limit: int = 100, *, as_of: datetime | None = None
+    ) -> MemoryList:
+        """Lists all revisions of a memory and what replaced it, the oldest first.
 
-    async def _revisions(self, user_id: str, memory_id: str, limit: int) -> AsyncGenerator[Memory]:
+        With `as_of` only what was known at that moment.
+        """
+        return await take(self._revisions(user_id, memory_id, limit, as_of), limit)
+
+    async def _revisions(
+        self, user_id: str, memory_id: str, limit: int, as_of: datetime | None
+    ) -> AsyncGenerator[Memory]:
         stub = self._caller.stub(MemoryServiceStub)
-        request = pb.ListMemoryRevisionsRequest(user_id=user_id, memory_id=memory_id)
+        request = pb.ListMemoryRevisionsRequest(
+            user_id=user_id, memory_id=memory_id, as_of=timestamp_of(as_of)
+        )
         async for page in self._caller.pages(stub.ListMemoryRevisions, request, limit):
             for memory in page.revisions:
                 yield memory_of(memory)

@@ -1,11 +1,13 @@
 """Thinking over what is remembered."""
 
 from collections.abc import AsyncGenerator
+from datetime import datetime
 from typing import Literal, overload
 
 from mnema.client._async.calls import AsyncCaller, take
 from mnema.client._convert.names import DIGEST_STATES
 from mnema.client._convert.recall import digest_of, digest_result, emotion_profile
+from mnema.client._convert.times import timestamp_of
 from mnema.client.models import Digest
 from mnema.client.results import DigestResult, EmotionProfile
 from mnema.v1 import reflect_service_pb2 as pb
@@ -114,9 +116,11 @@ class AsyncReflection:
             for digest in page.digests:
                 yield digest_of(digest, result=False)
 
-    async def emotion_profile(self, user_id: str) -> EmotionProfile:
-        """Gets the emotion profile; empty before the first digest."""
+    async def emotion_profile(
+        self, user_id: str, *, as_of: datetime | None = None
+    ) -> EmotionProfile:
+        """Gets the emotion profile, as it stood at `as_of`; empty before the first digest."""
         stub = self._caller.stub(ReflectServiceStub)
-        request = pb.GetEmotionProfileRequest(user_id=user_id)
+        request = pb.GetEmotionProfileRequest(user_id=user_id, as_of=timestamp_of(as_of))
         response = await self._caller.read(stub.GetEmotionProfile, request)
         return emotion_profile(response.emotion_profile)

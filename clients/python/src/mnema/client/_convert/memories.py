@@ -79,6 +79,7 @@ def memory_of(memory: types_pb2.Memory) -> Memory:
         last_refreshed_at=optional_moment(memory, "last_refreshed_at"),
         access_count=memory.access_count,
         last_accessed_at=optional_moment(memory, "last_accessed_at"),
+        retracted_reason=memory.retracted_reason or None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 from mnema.v1 import (
     account_service_pb2,
     event_service_pb2,
+    memory_service_pb2,
     reflect_service_pb2,
     types_pb2,
     vector_service_pb2,
@@ -59,6 +60,7 @@ EXTRACTION_STATES = Names(
     types_pb2.ExtractionState.items(), "EXTRACTION_STATE_", "extraction state"
 )
 ITEM_KINDS = Names(vector_service_pb2.ItemKind.items(), "ITEM_KIND_", "kind of item")
+TIMELINE_KINDS = Names(memory_service_pb2.TimelineKind.items(), "TIMELINE_KIND_", "kind of entry")
 KEY_KINDS = Names(account_service_pb2.ApiKeyKind.items(), "API_KEY_KIND_", "kind of API key")
 DIGEST_STATES = Names(reflect_service_pb2.DigestState.items(), "DIGEST_STATE_", "digest state")
 DIGEST_TRIGGERS = Names(

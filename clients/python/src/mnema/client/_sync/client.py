@@ -13,13 +13,22 @@ from mnema.client._sync.intake import Extractions, Intake
 from mnema.client._sync.key_values import KeyValues
 from mnema.client._sync.memories import Memories
 from mnema.client._sync.options import Options
+from mnema.client._sync.past import Past
 from mnema.client._sync.ranking_profiles import RankingProfiles
 from mnema.client._sync.recall import Recall
 from mnema.client._sync.reflect import Reflection
 from mnema.client.settings import ExtractionStrategy
 
 
-class Mnema(Intake, Extractions, Recall, Reflection, Options, Observed):
+class Mnema(
+    Intake,
+    Extractions,
+    Recall,
+    Reflection,
+    Past,
+    Options,
+    Observed,
+):
     """The long-term memory of AI agents: a client of a Mnema server.
 
     Calls that fail because the server is down or busy are made again, with growing pauses, as

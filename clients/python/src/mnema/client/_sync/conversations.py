@@ -2,12 +2,14 @@
 """Sessions and their messages."""
 
 from collections.abc import Generator, Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
 from mnema.client._convert.json_values import struct_of
 from mnema.client._convert.messages import message_of, session_of
 from mnema.client._convert.names import EXTRACTION_STATES
+from mnema.client._convert.times import timestamp_of
 from mnema.client._sync.calls import Caller, take
 from mnema.client._sync.intake import Intake
 from mnema.client.models import ConversationMessage, ConversationSession
@@ -41,7 +43,13 @@ class Conversations(Intake):
         return self.ingest_batch(user_id, messages, session_id)
 
     def get_session_messages(
-        self, user_id: str, session_id: str, limit: int = 100, offset: int = 0
+        self,
+        user_id: str,
+        session_id: str,
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        as_of: datetime | None = None,
     ) -> list[ConversationMessage]:
         """Lists a session's messages, the oldest first.
 
@@ -51,11 +59,12 @@ class Conversations(Intake):
             limit: how many at most.
             offset: how many to leave out at the start. To read a long session through, take
                 `iter_messages`: it reads nothing twice.
+            as_of: lists those that were there at that moment. Default: now.
         """
         if offset < 0:
             raise ValueError(f"offset is {offset}: it must be 0 or more")
         reach = offset + limit if limit else 0
-        messages = take(self._messages(user_id, session_id, None, reach), reach)
+        messages = take(self._messages(user_id, session_id, None, reach, as_of), reach)
         return messages[offset:]
 
     def get_unextracted_messages(
@@ -75,14 +84,18 @@ class Conversations(Intake):
         """Iterates over messages in the order they were stored: of one session, or of all."""
         return self._messages(user_id, session_id, None, None)
 
-    def get_message(self, user_id: str, message_id: str) -> ConversationMessage:
+    def get_message(
+        self, user_id: str, message_id: str, *, as_of: datetime | None = None
+    ) -> ConversationMessage:
         """Gets one message.
 
         Raises:
-            NotFound: the user has none of that id.
+            NotFound: the user has none of that id (or had none at `as_of`).
         """
         stub = self._caller.stub(ConversationServiceStub)
-        request = pb.GetMessageRequest(user_id=user_id, message_id=message_id)
+        request = pb.GetMessageRequest(
+            user_id=user_id, message_id=message_id, as_of=timestamp_of(as_of)
+        )
         return message_of((self._caller.read(stub.GetMessage, request)).message)
 
     def create_session(
@@ -107,14 +120,18 @@ class Conversations(Intake):
         )
         return session_of((self._caller.write(stub.CreateSession, request)).session)
 
-    def get_session(self, user_id: str, session_id: str) -> ConversationSession:
-        """Gets one session.
+    def get_session(
+        self, user_id: str, session_id: str, *, as_of: datetime | None = None
+    ) -> ConversationSession:
+        """Gets one session, as it stood at `as_of` (default: now).
 
         Raises:
-            NotFound: the user has none of that id.
+            NotFound: the user has none of that id (or had none at `as_of`).
         """
         stub = self._caller.stub(ConversationServiceStub)
-        request = pb.GetSessionRequest(user_id=user_id, session_id=session_id)
+        request = pb.GetSessionRequest(
+            user_id=user_id, session_id=session_id, as_of=timestamp_of(as_of)
+        )
         return session_of((self._caller.read(stub.GetSession, request)).session)
 
     def close_session(self, user_id: str, session_id: str) -> ConversationSession:
@@ -129,25 +146,39 @@ class Conversations(Intake):
         request = pb.CloseSessionRequest(user_id=user_id, session_id=session_id)
         return session_of((self._caller.once(stub.CloseSession, request)).session)
 
-    def list_sessions(self, user_id: str, limit: int = 10) -> list[ConversationSession]:
-        """Lists a user's sessions, the one with the newest message first."""
-        return take(self._sessions(user_id, limit), limit)
+    def list_sessions(
+        self, user_id: str, limit: int = 10, *, as_of: datetime | None = None
+    ) -> list[ConversationSession]:
+        """Lists a user's sessions, the one with the newest message first.
+
+        As they stood at `as_of` (default: now).
+        """
+        return take(self._sessions(user_id, limit, as_of), limit)
 
     def iter_sessions(self, user_id: str) -> Generator[ConversationSession]:
         """Iterates over all of a user's sessions, as `list_sessions`."""
         return self._sessions(user_id, None)
 
-    def _sessions(self, user_id: str, limit: int | None) -> Generator[ConversationSession]:
+    def _sessions(
+        self, user_id: str, limit: int | None, as_of: datetime | None = None
+    ) -> Generator[ConversationSession]:
         stub = self._caller.stub(ConversationServiceStub)
-        request = pb.ListSessionsRequest(user_id=user_id)
+        request = pb.ListSessionsRequest(user_id=user_id, as_of=timestamp_of(as_of))
         for page in self._caller.pages(stub.ListSessions, request, limit):
             for session in page.sessions:
                 yield session_of(session)
 
     def _messages(
-        self, user_id: str, session_id: str | None, state: str | None, limit: int | None
+        self,
+        user_id: str,
+        session_id: str | None,
+        state: str | None,
+        limit: int | None,
+        as_of: datetime | None = None,
     ) -> Generator[ConversationMessage]:
-        request = pb.ListMessagesRequest(user_id=user_id, session_id=session_id or "")
+        request = pb.ListMessagesRequest(
+            user_id=user_id, session_id=session_id or "", as_of=timestamp_of(as_of)
+        )
         if state is not None:
             request.extraction_state = EXTRACTION_STATES.number(state)
         stub = self._caller.stub(ConversationServiceStub)

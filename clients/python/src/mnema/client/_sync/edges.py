@@ -88,14 +88,14 @@ class Edges:
         request = pb.CreateEdgeRequest(user_id=user, edge=edge)
         return edge_of((self._caller.write(stub.CreateEdge, request)).edge)
 
-    def get_edge(self, user_id: str, edge_id: str) -> Edge:
+    def get_edge(self, user_id: str, edge_id: str, *, as_of: datetime | None = None) -> Edge:
         """Gets an edge, also one that was closed or taken back.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none (or was none at `as_of`).
         """
         stub = self._caller.stub(GraphServiceStub)
-        request = pb.GetEdgeRequest(user_id=user_id, edge_id=edge_id)
+        request = pb.GetEdgeRequest(user_id=user_id, edge_id=edge_id, as_of=timestamp_of(as_of))
         return edge_of((self._caller.read(stub.GetEdge, request)).edge)
 
     def update_edge(

@@ -104,20 +104,32 @@ class Graph(Edges):
         return node_of((self._caller.read(stub.GetNode, request)).node)
 
     def list_nodes(
-        self, user_id: str, node_type: NodeType | str | None = None, limit: int = 100
+        self,
+        user_id: str,
+        node_type: NodeType | str | None = None,
+        limit: int = 100,
+        *,
+        as_of: datetime | None = None,
     ) -> list[Node]:
-        """Lists nodes by type and id; `node_type`: only those of this type."""
-        return take(self._nodes(user_id, node_type, limit), limit)
+        """Lists nodes by type and id, as they stood at `as_of` (default: now).
+
+        `node_type`: only those of this type.
+        """
+        return take(self._nodes(user_id, node_type, limit, as_of), limit)
 
     def iter_nodes(self, user_id: str, node_type: NodeType | str | None = None) -> Generator[Node]:
         """Iterates over all nodes that `list_nodes` would list."""
-        return self._nodes(user_id, node_type, None)
+        return self._nodes(user_id, node_type, None, None)
 
     def _nodes(
-        self, user_id: str, node_type: NodeType | str | None, limit: int | None
+        self,
+        user_id: str,
+        node_type: NodeType | str | None,
+        limit: int | None,
+        as_of: datetime | None,
     ) -> Generator[Node]:
         stub = self._caller.stub(GraphServiceStub)
-        request = pb.ListNodesRequest(user_id=user_id)
+        request = pb.ListNodesRequest(user_id=user_id, as_of=timestamp_of(as_of))
         if node_type is not None:
             request.node_type = node_type_number(node_type)
         for page in self._caller.pages(stub.ListNodes, request, limit):

@@ -198,13 +198,22 @@ class Memories:
         request = pb.DeleteMemoryRequest(user_id=user_id, memory_id=memory_id)
         return (self._caller.once(stub.DeleteMemory, request)).deleted
 
-    def revisions(self, user_id: str, memory_id: str, limit: int = 100) -> MemoryList:
-        """Lists all revisions of a memory and what replaced it, the oldest first."""
-        return take(self._revisions(user_id, memory_id, limit), limit)
+    def revisions(
+        self, user_id: str, memory_id: str, limit: int = 100, *, as_of: datetime | None = None
+    ) -> MemoryList:
+        """Lists all revisions of a memory and what replaced it, the oldest first.
 
-    def _revisions(self, user_id: str, memory_id: str, limit: int) -> Generator[Memory]:
+        With `as_of` only what was known at that moment.
+        """
+        return take(self._revisions(user_id, memory_id, limit, as_of), limit)
+
+    def _revisions(
+        self, user_id: str, memory_id: str, limit: int, as_of: datetime | None
+    ) -> Generator[Memory]:
         stub = self._caller.stub(MemoryServiceStub)
-        request = pb.ListMemoryRevisionsRequest(user_id=user_id, memory_id=memory_id)
+        request = pb.ListMemoryRevisionsRequest(
+            user_id=user_id, memory_id=memory_id, as_of=timestamp_of(as_of)
+        )
         for page in self._caller.pages(stub.ListMemoryRevisions, request, limit):
             for memory in page.revisions:
                 yield memory_of(memory)
