@@ -145,6 +145,7 @@ BY_NAME: Mapping[str, Rule] = {
     "max_depth": Number(0, 10),
     "max_retries": Number(0, 10),
     "batch_size": Number(0, 200),
+    "expires_in": Span(1, 7 * 24 * 3600.0),  # what S3's signatures last at most
     "decay_rate": Span(1, 100 * _YEAR_SECONDS),  # divided by
     "importance": Number(1, 10),
     "confidence": _SHARE,
@@ -158,6 +159,7 @@ BY_FULL_NAME: Mapping[str, Rule] = {
     "mnema.v1.Edge.content": Text(16_384),
     "mnema.v1.Triple.content": Text(16_384),
     "mnema.v1.CreateFileFromTextRequest.content": Text(1_000_000),
+    "mnema.v1.DownloadByLinkRequest.token": Text(256, "line"),
     "mnema.v1.SignalWeight.short": Number(-100, 100),
     "mnema.v1.SignalWeight.long": Number(-100, 100),
     "mnema.v1.FactorStrengths.recency": _SHARE,

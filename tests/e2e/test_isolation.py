@@ -30,7 +30,8 @@ def _is_paged(method: Rpc) -> bool:
     return "page_token" in method.request.DESCRIPTOR.fields_by_name
 
 
-READS = [each for each in public_rpcs() if each.method.startswith(READ_VERBS)]
+# A link's token opens one file to whoever has it: test_files.py tries what else it might open.
+READS = [each for each in public_rpcs() if each.method.startswith(READ_VERBS) and each.needs_key]
 OF_USERS = [each for each in READS if each.names_a_user]
 CHANGES = [
     each
@@ -38,7 +39,13 @@ CHANGES = [
     if each not in READS and each.method.startswith(("Update", "Delete", "Close", "Revoke"))
 ]
 # What alice sees of these has counts and times only, no text and no id.
-WITHOUT_TEXT = frozenset({"IngestService.GetIngestStatus", "ReflectService.GetEmotionProfile"})
+WITHOUT_TEXT = frozenset(
+    {
+        "IngestService.GetIngestStatus",
+        "ReflectService.GetEmotionProfile",
+        "FileService.GetDownloadUrl",
+    }
+)
 # These say that there is nothing under that id; the others answer with nothing.
 NOT_FOUND = frozenset(
     {
@@ -52,6 +59,7 @@ NOT_FOUND = frozenset(
         "KeyValueService.GetValue",
         "FileService.GetFile",
         "FileService.DownloadFile",
+        "FileService.GetDownloadUrl",
     }
 )
 

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from mnema.v1 import file_service_pb2 as pb
 from mnema.v1.file_service_pb2_grpc import FileServiceStub
 from services.embedded.ports import free_ports
-from services.files.limits import FileLimits
+from services.files.limits import FileSettings
 from services.storage import jobs
 from tests.conftest import TestDatabase
 from tests.service.files_world import MIB, USER, World, files_world, refused, until
@@ -133,7 +133,7 @@ async def test_the_sweep_waits_until_no_upload_can_be_under_way(world: World) ->
     )
     assert row["later"]
     with pytest.raises(ValueError, match="sweep_seconds"):
-        FileLimits(store_seconds=10, sweep_seconds=20)
+        FileSettings(store_seconds=10, sweep_seconds=20)
 
 
 async def test_deleting_takes_everything(world: World) -> None:

@@ -106,6 +106,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: our fault. Metadata: error_id, to be found in the log."""
     ERROR_REASON_RANKING_PROFILE_BUILT_IN: _ErrorReason.ValueType  # 40
     """FAILED_PRECONDITION: the ranking profile comes with the server and can't be changed. Metadata: name."""
+    ERROR_REASON_DOWNLOAD_LINK_INVALID: _ErrorReason.ValueType  # 60
+    """PERMISSION_DENIED: this is no download link of ours, or it was changed."""
+    ERROR_REASON_DOWNLOAD_LINK_EXPIRED: _ErrorReason.ValueType  # 61
+    """PERMISSION_DENIED: the download link has expired. Metadata: expired_at."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Says, for a machine, why a call failed."""
@@ -192,4 +196,8 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 39
 """INTERNAL: our fault. Metadata: error_id, to be found in the log."""
 ERROR_REASON_RANKING_PROFILE_BUILT_IN: ErrorReason.ValueType  # 40
 """FAILED_PRECONDITION: the ranking profile comes with the server and can't be changed. Metadata: name."""
+ERROR_REASON_DOWNLOAD_LINK_INVALID: ErrorReason.ValueType  # 60
+"""PERMISSION_DENIED: this is no download link of ours, or it was changed."""
+ERROR_REASON_DOWNLOAD_LINK_EXPIRED: ErrorReason.ValueType  # 61
+"""PERMISSION_DENIED: the download link has expired. Metadata: expired_at."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

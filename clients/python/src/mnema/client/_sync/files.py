@@ -4,6 +4,7 @@
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -220,6 +221,27 @@ class Files:
         with closing(caller.download(stub.DownloadFile, request)) as answers:
             for answer in answers:
                 yield answer.data
+
+    def get_presigned_url(self, user_id: str, file_id: str, expires_in: int = 3600) -> str:
+        """Makes a link by which anyone may download a file's bytes, without an API key.
+
+        Args:
+            user_id: whose it is.
+            file_id: which file.
+            expires_in: how long the link works, in seconds: 1 to 604,800 (7 days).
+
+        Raises:
+            NotFound: the user has none of that id.
+            FailedPrecondition: the server does not know its public address.
+
+        Example:
+            url = nm.files.get_presigned_url("alice", doc.id, expires_in=600)
+        """
+        stub = self._caller.stub(FileServiceStub)
+        request = pb.GetDownloadUrlRequest(
+            user_id=user_id, file_id=file_id, expires_in=timedelta(seconds=expires_in)
+        )
+        return (self._caller.read(stub.GetDownloadUrl, request)).url
 
     def delete(self, user_id: str, file_id: str) -> bool:
         """Deletes a file: its bytes, its text and its chunks; whether it was there."""
