@@ -209,6 +209,8 @@ class SearchHit(TypedDict, total=False):
     start_offset: int
     end_offset: int
     page: int | None
+    line: int | None
+    paragraph: int | None
 
 
 class SearchResults(list[Hit]):

@@ -247,6 +247,8 @@ def _chunk_hit(chunk: vector_service_pb2.Chunk) -> SearchHit:
         start_offset=chunk.start_offset,
         end_offset=chunk.end_offset,
         page=chunk.page or None,
+        line=chunk.line or None,
+        paragraph=chunk.paragraph or None,
     )
 
 

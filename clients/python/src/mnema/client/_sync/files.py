@@ -267,8 +267,9 @@ class Files:
             category: only files of this category.
 
         Returns:
-            Dicts with file_id, filename, position, content, page and score (0 to 1), the best
-            first. `degraded` is True if only words could be searched.
+            Dicts with file_id, filename, position, content, page, line, paragraph, start_offset,
+            end_offset and score (0 to 1), the best first. `degraded` is True if only words could
+            be searched.
         """
         stub = self._caller.stub(FileServiceStub)
         request = pb.SearchFilesRequest(

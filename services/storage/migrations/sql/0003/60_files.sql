@@ -1,0 +1,5 @@
+-- Where in its page or file a chunk begins, as a reader would look it up. 0: stored before this was counted.
+
+ALTER TABLE chunks
+    ADD COLUMN line      integer NOT NULL DEFAULT 0,
+    ADD COLUMN paragraph integer NOT NULL DEFAULT 0;
