@@ -47,8 +47,10 @@ def profile_message(profile: EmotionProfileRow | None) -> types.EmotionProfile:
         ],
         emotion_triggers=[name for name, _ in Counter(profile.trigger_counts).most_common(SHOWN)],
         source_count=profile.source_count,
+        source_memory_ids=[str(source) for source in profile.source_memory_ids],
     )
-    message.latest_state_updated_at.FromDatetime(profile.latest_state_updated_at)
+    if profile.latest_state_period:  # else no memory has expressed an emotion yet
+        message.latest_state_updated_at.FromDatetime(profile.latest_state_updated_at)
     if profile.last_reflected_at is not None:
         message.last_reflected_at.FromDatetime(profile.last_reflected_at)
     return message

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from services.storage.digests import DigestMemory, EmotionProfileRow
 from services.storage.memories import Emotion
@@ -23,6 +24,8 @@ POSITIVE, NEGATIVE = 0.15, -0.15
 NAMED_LABELS = 3
 # Names and labels kept with their counts; the rarest go first.
 KEPT = 100
+# Of the memories that the averages rest on, so many are named.
+KEPT_SOURCES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ def updated(
         label_counts=_most_common(labels),
         trigger_counts=_most_common(triggers),
         last_reflected_at=now,
+        source_memory_ids=_sources(before, [memory for memory, _ in emotional]),
     )
     state = recent_state(memories)
     if state is None:
@@ -117,6 +121,11 @@ def updated(
 
 def _empty(now: datetime) -> EmotionProfileRow:
     return EmotionProfileRow(0, "", "", 0.0, 0.0, now, 0.0, 0.0, 0)
+
+
+def _sources(before: EmotionProfileRow, new: Sequence[DigestMemory]) -> tuple[UUID, ...]:
+    ids = [memory.memory_id for memory in reversed(new)]
+    return tuple(dict.fromkeys([*ids, *before.source_memory_ids]))[:KEPT_SOURCES]
 
 
 def _most_common(counts: Mapping[str, int]) -> dict[str, int]:

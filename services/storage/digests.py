@@ -32,7 +32,8 @@ class DigestMemory:
 class EmotionProfileRow:
     """One revision of a user's emotion profile: sums and counts, so that averages stay exact.
 
-    Valence is −1 to 1, arousal 0 to 1; `label_counts` and `trigger_counts` are by name.
+    Valence is −1 to 1, arousal 0 to 1; `label_counts` and `trigger_counts` are by name;
+    `source_memory_ids` are the newest first.
     """
 
     revision: int
@@ -47,6 +48,7 @@ class EmotionProfileRow:
     label_counts: Mapping[str, int] = field(default_factory=dict)
     trigger_counts: Mapping[str, int] = field(default_factory=dict)
     last_reflected_at: datetime | None = None
+    source_memory_ids: Sequence[UUID] = ()
 
 
 async def undigested(connection: Connection, owner_id: OwnerId, limit: int) -> list[DigestMemory]:

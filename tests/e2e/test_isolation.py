@@ -42,7 +42,6 @@ CHANGES = [
 WITHOUT_TEXT = frozenset(
     {
         "IngestService.GetIngestStatus",
-        "ReflectService.GetEmotionProfile",
         "FileService.GetDownloadUrl",
     }
 )

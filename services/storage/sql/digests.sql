@@ -35,7 +35,7 @@ INSERT INTO digests (owner_id, digest_id, memories_analyzed, insights_generated)
 -- name: get_profile
 -- $1 owner_id. Key: uq_emotion_profiles_present.
 SELECT revision, latest_state, latest_state_period, latest_state_valence, latest_state_arousal, latest_state_updated_at,
-       valence_sum, arousal_sum, source_count, label_counts, trigger_counts, last_reflected_at
+       valence_sum, arousal_sum, source_count, label_counts, trigger_counts, last_reflected_at, source_memory_ids
 FROM emotion_profiles WHERE owner_id = $1 AND retracted_at IS NULL
 
 -- name: retract_profile
@@ -46,5 +46,5 @@ UPDATE emotion_profiles SET retracted_at = now() WHERE owner_id = $1 AND retract
 -- $1 owner_id, then the columns in their order.
 INSERT INTO emotion_profiles (owner_id, revision, latest_state, latest_state_period, latest_state_valence,
     latest_state_arousal, latest_state_updated_at, valence_sum, arousal_sum, source_count, label_counts, trigger_counts,
-    last_reflected_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    last_reflected_at, source_memory_ids)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)

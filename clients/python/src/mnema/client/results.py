@@ -265,6 +265,8 @@ class EmotionProfile(TypedDict):
     dominant_emotions: list[EmotionCount]
     """The commonest first."""
     emotion_triggers: list[str]
+    source_memory_ids: list[str]
+    """The newest first; at most 1,000 of them."""
     source_count: int
     last_reflected_at: datetime | None
 

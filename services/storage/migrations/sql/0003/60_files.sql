@@ -3,3 +3,6 @@
 ALTER TABLE chunks
     ADD COLUMN line      integer NOT NULL DEFAULT 0,
     ADD COLUMN paragraph integer NOT NULL DEFAULT 0;
+
+-- What an emotion profile rests on, the newest first; at most 1,000.
+ALTER TABLE emotion_profiles ADD COLUMN source_memory_ids uuid[] NOT NULL DEFAULT '{}';

@@ -3,7 +3,6 @@
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -239,9 +238,8 @@ class AsyncFiles:
             url = await nm.files.get_presigned_url("alice", doc.id, expires_in=600)
         """
         stub = self._caller.stub(FileServiceStub)
-        request = pb.GetDownloadUrlRequest(
-            user_id=user_id, file_id=file_id, expires_in=timedelta(seconds=expires_in)
-        )
+        request = pb.GetDownloadUrlRequest(user_id=user_id, file_id=file_id)
+        request.expires_in.FromSeconds(expires_in)
         return (await self._caller.read(stub.GetDownloadUrl, request)).url
 
     async def delete(self, user_id: str, file_id: str) -> bool:

@@ -284,6 +284,7 @@ def emotion_profile(profile: types_pb2.EmotionProfile) -> EmotionProfile:
             {"label": each.label, "count": each.count} for each in profile.dominant_emotions
         ],
         emotion_triggers=list(profile.emotion_triggers),
+        source_memory_ids=list(profile.source_memory_ids),
         source_count=profile.source_count,
         last_reflected_at=optional_moment(profile, "last_reflected_at"),
     )

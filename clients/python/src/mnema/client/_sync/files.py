@@ -4,7 +4,6 @@
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -238,9 +237,8 @@ class Files:
             url = nm.files.get_presigned_url("alice", doc.id, expires_in=600)
         """
         stub = self._caller.stub(FileServiceStub)
-        request = pb.GetDownloadUrlRequest(
-            user_id=user_id, file_id=file_id, expires_in=timedelta(seconds=expires_in)
-        )
+        request = pb.GetDownloadUrlRequest(user_id=user_id, file_id=file_id)
+        request.expires_in.FromSeconds(expires_in)
         return (self._caller.read(stub.GetDownloadUrl, request)).url
 
     def delete(self, user_id: str, file_id: str) -> bool:
