@@ -26,6 +26,8 @@ log = structlog.get_logger("mnema.reflect")
 
 Vector = NDArray[np.floating[Any]]
 KNOWN_INSIGHTS = 20
+# Of what was felt before, the recent state looks at so many memories at most.
+RECENT_MEMORIES = 100
 
 
 class Embedder(Protocol):
@@ -58,6 +60,7 @@ class Thought:
     """What thinking came to, ready to be stored."""
 
     memories: tuple[DigestMemory, ...]
+    recent: tuple[DigestMemory, ...]
     insights: tuple[NewInsight, ...]
     vectors: tuple[Vector, ...] | None
     state: str
@@ -81,14 +84,18 @@ class Digester:
             memories = await digests.undigested(connection, user.owner_id, batch_size)
             known = await digests.known_insights(connection, user.owner_id, KNOWN_INSIGHTS)
             space = await foundation.active_space(connection)
+            items = [memory.item_id for memory in memories]
+            earlier = await digests.recently_felt(connection, user.owner_id, items, RECENT_MEMORIES)
         # That a memory is about its user goes without saying.
         memories = [_without(memory, user.user_id) for memory in memories]
         if not memories:
-            return Thought((), (), None, "")
+            return Thought((), (), (), None, "")
         insights = await self._thinker.insights(memories, known)
-        state = await self._thinker.state(memories)
+        # An old history that is read now does not say how somebody is: the newest do.
+        recent = emotion.of_late([*earlier, *memories]) if emotion.felt(memories) else []
+        state = await self._thinker.state(recent)
         vectors = await self._vectors([insight.content for insight in insights], space)
-        return Thought(tuple(memories), tuple(insights), vectors, state)
+        return Thought(tuple(memories), tuple(recent), tuple(insights), vectors, state)
 
     async def store(self, connection: Connection, user: User, thought: Thought) -> Digested:
         """Stores a thought: insights, profile, and that its memories have been read.
@@ -105,7 +112,9 @@ class Digester:
         await digests.mark_digested(connection, owner_id, items, digest_id)
         stored = await _remember(connection, user, thought)
         await digests.insert_digest(connection, owner_id, digest_id, len(items), len(stored))
-        profile = emotion.updated(profile, thought.memories, thought.state, datetime.now(UTC))
+        profile = emotion.updated(
+            profile, thought.memories, thought.recent, thought.state, datetime.now(UTC)
+        )
         await digests.store_emotion_profile(connection, owner_id, profile)
         return Digested(len(items), tuple(stored), profile)
 

