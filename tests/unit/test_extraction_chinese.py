@@ -38,6 +38,13 @@ from tests.unit.test_extraction_local import SAID_AT, batch, extract, facts, mes
         ("我养了一只猫。", "OWNS", "猫", "有一只猫。"),
         ("我妹妹叫小红。", "妹妹", "小红", "妹妹叫小红。"),
         ("我和李明结婚了。", "married_to", "李明", "和李明结婚。"),
+        ("我是上海人。", "from", "上海", "是上海人。"),
+        ("我的狗叫旺财。", "OWNS", "旺财", "狗叫旺财。"),
+        ("我不喝咖啡。", "avoids", "咖啡", "不喝咖啡。"),
+        ("我最喜欢的颜色是蓝色。", "likes", "蓝色", "最喜欢的颜色是蓝色。"),
+        ("我喜欢和朋友一起爬山。", "likes", "和朋友一起爬山", "喜欢和朋友一起爬山。"),
+        ("I live in 上海.", "LIVES_IN", "上海", "Lives in 上海."),
+        ("I work at 腾讯.", "WORKS_AT", "腾讯", "Works at 腾讯."),
         ("我去年去云南旅游了。", "VISITED", "云南", "去云南旅行。"),
     ],
 )
@@ -56,6 +63,8 @@ def test_what_is_said_of_oneself(text: str, relation: str, name: str, content: s
         ("我不在百度工作了。", "WORKS_AT", "百度"),
         ("我上周从百度离职了", "WORKS_AT", "百度"),
         ("我以前在京东工作。", "WORKS_AT", "京东"),
+        ("我以前喜欢抽烟。", "likes", "抽烟"),
+        ("我不再喜欢跑步了。", "likes", "跑步"),
     ],
 )
 def test_what_is_over_is_ended(text: str, relation: str, name: str) -> None:
@@ -84,6 +93,17 @@ def test_what_is_over_is_ended(text: str, relation: str, name: str) -> None:
         "我以为我对花生过敏",
         "你喜欢什么？",
         "“我住在上海。”这是书里的话。",
+        "我在上海工作。",
+        "我喜欢你。",
+        "我喜欢这个想法。",
+        "我喜欢昨天的电影。",
+        "我叫他明天来。",
+        "我住在上海的时候认识了她。",
+        "我是好人。",
+        "我喜欢的人住在上海。",
+        "我同事王伟喜欢打篮球。",
+        "我在家里工作。",
+        "我妈妈住在杭州。",
     ],
 )
 def test_what_is_asked_supposed_or_of_others_is_no_fact(text: str) -> None:
@@ -141,6 +161,16 @@ def test_what_else_a_sentence_tells_is_kept_beside_its_facts() -> None:
 )
 def test_instructions_tasks_and_decisions(text: str, kind: str) -> None:
     assert kind in {each.memory_type for each in extract(text).memories}
+
+
+def test_work_without_a_name() -> None:
+    assert facts(extract("我在一家互联网公司做产品经理。")) == {
+        "在一家互联网公司当产品经理。": "alice/occupation"
+    }
+    assert facts(extract("我在上海的一家银行工作。")) == {
+        "在上海的一家银行工作。": "alice/employer"
+    }
+    assert facts(extract("我是软件工程师。")) == {"是软件工程师。": "alice/occupation"}
 
 
 def test_names_ages_and_birthdays() -> None:

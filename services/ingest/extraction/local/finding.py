@@ -23,7 +23,7 @@ class Subject:
 
     def sentence(self, predicate: str) -> str:
         """A whole sentence: the subject and a predicate in the third person."""
-        if has_han(predicate):
+        if has_han(next(filter(str.isalpha, predicate), "")):
             return f"{self.display or ''}{predicate.rstrip('。')}。"
         text = f"{self.display} {predicate}" if self.display else predicate
         return f"{text[0].upper()}{text[1:].rstrip('.')}."

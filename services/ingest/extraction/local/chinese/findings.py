@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from services.ingest.extraction.local.chinese import patterns
 from services.ingest.extraction.local.chinese.clauses import clauses_of
+from services.ingest.extraction.local.chinese.gazetteer import is_place
 from services.ingest.extraction.local.chinese.patterns import PATTERNS, Pattern
 from services.ingest.extraction.local.finding import Edge, Finding, Subject
 from services.ingest.extraction.local.sentences import Sentence
@@ -32,7 +33,10 @@ def chinese_findings(sentence: Sentence, subject: Subject, when: TimeMention | N
     for clause in clauses_of(sentence.plain, phrase):
         new = list(_named(subject, clause.text))
         if clause.own:
-            new += _said(subject, clause.predicate)
+            said = _said(subject, clause.predicate)
+            # "我喜欢昨天的电影" is no lasting taste.
+            timed = bool(phrase) and phrase in clause.text
+            new += (each for each in said if not (timed and each.memory_type == "preference"))
         found += ((each, clause.text) for each in new)
         if not new and len(clause.text) >= _TELLING:
             left += 1
@@ -42,14 +46,21 @@ def chinese_findings(sentence: Sentence, subject: Subject, when: TimeMention | N
 def _said(subject: Subject, predicate: str) -> Iterator[Finding]:
     for pattern in PATTERNS:
         match = pattern.form.fullmatch(predicate.strip())
-        if match and all(_is_name(match, *edge[2:4]) for edge in pattern.edges):
+        if match and _is_meant(pattern, match):
             yield _finding(subject, pattern, match)
             return
 
 
-def _is_name(match: re.Match[str], node_type: str, group: str) -> bool:
-    text = match[group]
-    return node_type == "CONCEPT" or patterns.NO_NAME.search(text) is None
+def _is_meant(pattern: Pattern, match: re.Match[str]) -> bool:
+    """Whether what stands in the places of names can be names."""
+    groups = match.groupdict()
+    if any(patterns.NO_NAME.search(groups[edge[3]]) for edge in pattern.edges):
+        return False
+    if patterns.NO_NAME.search(groups.get("name") or ""):
+        return False
+    if pattern.known_place and not is_place(groups["place"]):
+        return False
+    return "org" not in groups or not is_place(groups["org"])
 
 
 def _finding(subject: Subject, pattern: Pattern, match: re.Match[str]) -> Finding:
@@ -75,7 +86,10 @@ def _finding(subject: Subject, pattern: Pattern, match: re.Match[str]) -> Findin
 
 def _edges(pattern: Pattern, groups: dict[str, str]) -> Iterator[Edge]:
     for relation, custom, node_type, group, ended in pattern.edges:
-        names = _AND.split(groups[group]) if pattern.listed else [groups[group]]
+        text = groups[group]
+        # "和朋友爬山" names one thing, and with whom.
+        several = pattern.listed and _AND.match(text) is None
+        names = _AND.split(text) if several else [text]
         for name in filter(None, names):
             yield Edge(relation, EntityRef(name, node_type), custom, ended)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 # A name of Chinese characters or of Latin letters ("上海", "浦东新区", "Google", "New York").
-_NAME = r"(?:[A-Za-z][\w.&+-]*(?: [A-Z][\w.&+-]*)*|[\u4e00-\u9fff·]{2,14}?)"
-_THING = r"[^，。；！？、的了过]{1,16}?"
+_NAME = r"(?:[A-Za-z][\w.&+-]*(?: [A-Z][\w.&+-]*)*|(?:(?![的了过])[\u4e00-\u9fff·]){2,14}?)"
+_THING = r"[^，。；！？的了过]{1,16}?"
 _END = r"(?:了|的|呢|啦|哦|啊)*"
 _DEGREE = r"(?:非常|特别|十分|超级|超|很|挺|比较|最|更|真|好|蛮|太)?"
 # What stands where a name might, and is none.
@@ -45,6 +45,8 @@ class Pattern:
     profile: tuple[tuple[str, str, Form], ...] = ()
     dated: bool = False
     listed: bool = False
+    # The place must be one that is known: "上海人" is an origin, "好人" is none.
+    known_place: bool = False
 
 
 def _form(pattern: str) -> re.Pattern[str]:
@@ -65,6 +67,11 @@ _LEFT_JOB = _edge("WORKS_AT", "ORGANIZATION", "org", ended=True)
 _PLACE, _ORG = f"(?P<place>{_NAME})", f"(?P<org>{_NAME})"
 _ROLE = r"(?P<role>[\u4e00-\u9fffA-Za-z]{2,10}?)"
 _MOVED = r"(?:搬家?|搬迁|移居|迁居|迁)(?:到|去|至|来|回)了?"
+_SOME = r"(?:[\u4e00-\u9fff]{2,8}的)?一[家个所间][\u4e00-\u9fff]{2,12}?"
+_ROLES = (
+    "工程师|医生|护士|老师|教师|律师|会计师?|司机|教授|程序员|设计师|经理|总监|厨师|作家|记者|学生|"
+    "研究员|科学家|警察|演员|翻译|画家|摄影师|建筑师|药剂师|销售员|顾问|公务员|军人|农民|工人|博士生|研究生"
+)
 _LIVE = r"(?:住|居住|定居|生活)(?:在|于)"
 _WORK = r"(?:工作|上班|任职|实习|做事)"
 
@@ -128,6 +135,14 @@ PATTERNS: tuple[Pattern, ...] = (
         category="work", edges=(_LEFT_JOB,), dated=True,
     ),
     Pattern(
+        _form(rf"在(?P<what>{_SOME})(?:当|做|担任){_ROLE}"), "在{what}当{role}", importance=8,
+        category="work", slot="occupation", profile=(("occupation", "{role}", "set"),),
+    ),
+    Pattern(
+        _form(rf"在(?P<what>{_SOME}){_WORK}"), "在{what}工作", importance=7, category="work",
+        slot="employer",
+    ),
+    Pattern(
         _form(rf"在{_ORG}(?:当|做|担任){_ROLE}"), "在{org}当{role}", importance=8,
         confidence=0.9, category="work", slot="employer", edges=(_JOB,),
         profile=(("occupation", "{org} {role}", "set"),),
@@ -145,6 +160,14 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         _form(rf"(?:是|当|做)(?:一|1)?[名个位]{_ROLE}"), "是一名{role}", importance=8,
         category="work", slot="occupation", profile=(("occupation", "{role}", "set"),),
+    ),
+    Pattern(
+        _form(rf"是(?P<role>[\u4e00-\u9fffA-Za-z]{{0,8}}?(?:{_ROLES}))"), "是{role}", importance=8,
+        category="work", slot="occupation", profile=(("occupation", "{role}", "set"),),
+    ),
+    Pattern(
+        _form(rf"是{_PLACE}人"), "是{place}人", importance=7, category="personal",
+        edges=(_edge("CUSTOM", "LOCATION", "place", custom="from"),), known_place=True,
     ),
     Pattern(
         _form(r"(?:毕业于|就读于|考上了?)(?P<org>[\u4e00-\u9fffA-Za-z ]{2,16}?)"), "就读于{org}",
@@ -173,6 +196,23 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         _form(r"(?:吃素|是(?:一?[名个位])?素食(?:主义)?者)"), "吃素", importance=8,
         category="health", slot="diet", profile=(("preferences", "吃素", "append"),),
+    ),
+    Pattern(
+        _form(r"最喜欢的(?P<what>[\u4e00-\u9fff]{1,6}?)是(?P<which>[^，。；！？的了]{1,12}?)"),
+        "最喜欢的{what}是{which}", kind="preference", category="personal",
+        edges=(_edge("CUSTOM", "CONCEPT", "which", custom="likes"),),
+        profile=(("preferences", "最喜欢的{what}是{which}", "append"),),
+    ),
+    Pattern(
+        _form(rf"(?:不再|以前|曾经|过去)(?:很|非常)?(?:喜欢|爱)(?P<what>{_THING})"),
+        "以前喜欢{what}", kind="preference", importance=4, category="personal", listed=True,
+        edges=(_edge("CUSTOM", "CONCEPT", "what", custom="likes", ended=True),),
+    ),
+    Pattern(
+        _form(rf"(?:从来|从)?不(?P<verb>[吃喝])(?P<what>{_THING})"), "不{verb}{what}",
+        kind="preference", importance=6, category="personal", listed=True,
+        edges=(_edge("CUSTOM", "CONCEPT", "what", custom="avoids"),),
+        profile=(("preferences", "不{verb}{what}", "append"),),
     ),
     Pattern(
         _form(rf"(?:{_DEGREE}(?:讨厌|厌恶|受不了|恨)|(?:一点也|根本)?不(?:太|是很|怎么|再)?喜欢)"
@@ -205,7 +245,7 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         _form(r"(?:养|有|买|领养)了?(?P<count>[一二两三四五六七八九十\d]+)"
-              r"(?P<unit>只|条|匹|辆|套|架|台)(?P<what>[\u4e00-\u9fffA-Za-z]{1,8}?)"
+              r"(?P<unit>只|条|匹|辆|套|架|台)(?P<what>(?!叫)[\u4e00-\u9fffA-Za-z]{1,8}?)"
               r"(?:(?:名字)?叫(?P<name>[\u4e00-\u9fffA-Za-z]{1,8}?))?"),
         "有{count}{unit}{what}", category="personal",
         edges=(_edge("OWNS", "ENTITY", "what"),),
