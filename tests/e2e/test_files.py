@@ -127,9 +127,10 @@ def test_a_hit_names_its_page_paragraph_and_line(nm: Mnema) -> None:
     nm.files.create_from_text("alice", title="Notes", content=text, category="work")
     padding = "\n\n".join("Nothing of note happened on this day. " * 20 for _ in range(3))
     long = f"{padding}\n\nThe lighthouse keeper\nkept bees."
-    nm.files.upload("alice", "log.txt", long.encode())
-    hit = nm.files.search("alice", query="bees", file_types=["txt"])[0]
+    nm.files.upload("alice", "log.txt", long.encode(), category="log")
+    hit = nm.files.search("alice", query="bees", file_types=["txt"], category="log")[0]
     assert hit["filename"] == "log.txt"
+    assert "bees" in hit["content"]
     assert long[hit["start_offset"] : hit["end_offset"]] == hit["content"]
     assert hit["line"] == long[: hit["start_offset"]].count("\n") + 1
     assert hit["paragraph"] == long[: hit["start_offset"]].count("\n\n") + 1
