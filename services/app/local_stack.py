@@ -89,6 +89,7 @@ class LocalStack:
             "MNEMA_INTERNAL_KEY": self.credentials.internal_key,
             "MNEMA_SERVER__HOST": HOST,
             "MNEMA_SERVER__PORT": str(self.ports[target]),
+            "MNEMA_FILES__PUBLIC_URL": f"http://{self.address}",
             **peers,
             **self._environment,
         }

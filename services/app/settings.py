@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from services.files.limits import FileSettings
 from services.providers.embeddings.settings import EmbeddingSettings
 from services.providers.llm.settings import LlmSettings
 from services.providers.objects.settings import ObjectSettings
@@ -32,6 +33,7 @@ class Settings(RuntimeSettings):
 
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     llm: LlmSettings = Field(default_factory=lambda: LlmSettings.model_validate({}))
+    files: FileSettings = Field(default_factory=FileSettings)
     objects: ObjectSettings = Field(default_factory=ObjectSettings)
     rerank: RerankSettings = Field(default_factory=RerankSettings)
     model_folder: Path | None = Field(

@@ -2,12 +2,27 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator
+from typing import Protocol
+from urllib.parse import quote
 
-from services.contract.user import User
 from services.providers.objects.storage import CHUNK_BYTES, ObjectStorage
 from services.runtime.database import Database
 from services.runtime.errors import Internal, NotFound
+from services.runtime.ids import OwnerId
+from services.runtime.scope import Scope
 from services.storage.documents import DocumentRow, get_document, get_source_text
+
+
+class Owner(Protocol):
+    """Whose file it is: a user who calls, or whom a link names."""
+
+    @property
+    def owner_id(self) -> OwnerId:
+        """The key of everything the user owns."""
+
+    @property
+    def scope(self) -> Scope:
+        """What a transaction on the user's behalf may see."""
 
 
 class Downloads:
@@ -17,7 +32,7 @@ class Downloads:
         self._database = database
         self._objects = objects
 
-    async def pieces(self, owner: User, document: DocumentRow) -> AsyncIterator[bytes]:
+    async def pieces(self, owner: Owner, document: DocumentRow) -> AsyncIterator[bytes]:
         """The file's bytes in pieces of up to 256 KiB: at least one.
 
         The last piece comes only once all of them are certain to be what was uploaded, so
@@ -37,7 +52,7 @@ class Downloads:
             raise Internal(f"file {document.file_id} is damaged: its SHA-256 is another one")
         yield held
 
-    async def _stored(self, owner: User, document: DocumentRow) -> AsyncIterator[bytes]:
+    async def _stored(self, owner: Owner, document: DocumentRow) -> AsyncIterator[bytes]:
         if not document.object_key:
             for piece in _cut(await self._text(owner, document)):
                 yield piece
@@ -52,7 +67,7 @@ class Downloads:
                 raise NotFound("file", str(document.file_id)) from missing
             raise Internal(f"the bytes of file {document.file_id} are lost") from missing
 
-    async def _text(self, owner: User, document: DocumentRow) -> bytes:
+    async def _text(self, owner: Owner, document: DocumentRow) -> bytes:
         async with self._database.transaction(owner.scope, readonly=True) as connection:
             text = await get_source_text(connection, owner.owner_id, document.file_id)
         if text is None:
@@ -65,6 +80,17 @@ def content_type_of(document: DocumentRow) -> str:
     if document.source_type == "text":
         return f"{document.mime_type}; charset=utf-8"
     return document.mime_type
+
+
+def safe_headers(document: DocumentRow) -> tuple[tuple[str, str], ...]:
+    """What keeps a browser that follows a link from running a stranger's file on our origin."""
+    name = quote(document.filename, safe="")
+    return (
+        ("content-disposition", f"attachment; filename*=UTF-8''{name}"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "sandbox"),
+        ("cache-control", "private, no-store"),
+    )
 
 
 def _cut(content: bytes) -> Iterator[bytes]:

@@ -151,10 +151,7 @@ class Intake:
         chunks: Sequence[Chunk],
     ) -> None:
         units = await self._in_thread(_analyzed, chunks)
-        new = [
-            NewChunk(new_id(), each.position, each.text, each.start, each.end, each.page or 0)
-            for each in chunks
-        ]
+        new = [_new_chunk(each) for each in chunks]
         await documents.insert_chunks(connection, owner.owner_id, document.file_id, new)
         items = [
             IndexedItem(
@@ -195,6 +192,19 @@ def _document(
         metadata=described.metadata,
         chunk_count=chunk_count,
         object_key=stored.key,
+    )
+
+
+def _new_chunk(chunk: Chunk) -> NewChunk:
+    return NewChunk(
+        new_id(),
+        chunk.position,
+        chunk.text,
+        chunk.start,
+        chunk.end,
+        chunk.page or 0,
+        chunk.line,
+        chunk.paragraph,
     )
 
 

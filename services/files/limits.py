@@ -1,30 +1,51 @@
-"""How much the files service takes on at once, and how long it waits."""
+"""How much the files service takes on at once, and how long it waits (MNEMA_FILES__…)."""
 
-from dataclasses import dataclass
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from services.runtime.config import SettingsGroup
 
 
-@dataclass(frozen=True, slots=True)
-class FileLimits:
+class FileLimits(SettingsGroup):
     """Times are in seconds.
 
-    `uploads_at_once` files of up to 32 MiB are in memory at most; one more waits up to
-    `turn_seconds` for its turn. A stream that sends nothing for `piece_seconds` is given up.
-    `extractions_at_once` files are read at a time, each for up to `extraction_seconds`.
-    A file that is not stored `store_seconds` after its bytes began to be written never will
-    be; `sweep_seconds` after that moment bytes without a file are deleted.
-
-    ValueError unless the sweep leaves the storing more than twice its time: it must never
-    meet one that is still under way.
+    ValidationError unless the sweep leaves the storing more than twice its time: it must
+    never meet one that is still under way.
     """
 
-    uploads_at_once: int = 4
-    turn_seconds: float = 10.0
-    piece_seconds: float = 30.0
-    extractions_at_once: int = 2
-    extraction_seconds: float = 60.0
-    store_seconds: float = 600.0
-    sweep_seconds: float = 3600.0
+    uploads_at_once: int = Field(
+        default=4, ge=1, le=1000, description="Files of up to 32 MiB in memory at a time."
+    )
+    turn_seconds: float = Field(default=10.0, gt=0, description="How long one more waits.")
+    piece_seconds: float = Field(
+        default=30.0, gt=0, description="A stream that sends nothing for so long is given up."
+    )
+    extractions_at_once: int = Field(default=2, ge=1, le=100, description="Files read at a time.")
+    extraction_seconds: float = Field(default=60.0, gt=0, description="For reading one of them.")
+    store_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        description="A file that is not stored so long after its bytes began to be written "
+        "never will be.",
+    )
+    sweep_seconds: float = Field(
+        default=3600.0, gt=0, description="After that moment bytes without a file are deleted."
+    )
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _swept_late(self) -> Self:
         if self.sweep_seconds <= 2 * self.store_seconds:
             raise ValueError("sweep_seconds must be more than twice store_seconds")
+        return self
+
+
+class FileSettings(FileLimits):
+    """The limits, and where the gateway is for those who follow a download link."""
+
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description='The gateway as the world sees it ("https://memory.example.com"); download '
+        "links that lead to it begin so. None: there are no such links.",
+    )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from mnema.v1 import file_service_pb2 as pb
@@ -20,11 +21,14 @@ from services.files.convert import (
     place_of,
     search_request,
 )
-from services.files.download import Downloads, content_type_of
+from services.files.download import Downloads, Owner, content_type_of, safe_headers
 from services.files.intake import Intake
 from services.files.limits import FileLimits
+from services.files.links import Links
+from services.files.presigning import Presigning
 from services.files.stored_object import StoredObject
 from services.files.upload import Turns, UploadStream
+from services.providers.objects.storage import DEFAULT_URL_SECONDS
 from services.runtime.channels import call_timeout
 from services.runtime.database import Connection, Database
 from services.runtime.errors import NotFound
@@ -53,6 +57,8 @@ class FileServicer(FileServiceServicer):
         database: Database,
         intake: Intake,
         downloads: Downloads,
+        links: Links,
+        presigning: Presigning,
         vector: "VectorServiceAsyncStub",
         tokens: PageTokens,
         limits: FileLimits,
@@ -60,6 +66,8 @@ class FileServicer(FileServiceServicer):
         self._database = database
         self._intake = intake
         self._downloads = downloads
+        self._links = links
+        self._presigning = presigning
         self._vector = vector
         self._tokens = tokens
         self._limits = limits
@@ -123,6 +131,27 @@ class FileServicer(FileServiceServicer):
             yield HttpBody(content_type=content_type, data=piece)
             content_type = ""  # said once
 
+    async def GetDownloadUrl(
+        self, request: pb.GetDownloadUrlRequest, context: Context
+    ) -> pb.GetDownloadUrlResponse:
+        owner = User.served(request.user_id)
+        document = await self._document(owner, request.file_id)
+        given = request.HasField("expires_in")
+        seconds = request.expires_in.seconds if given else DEFAULT_URL_SECONDS
+        url, expires = await self._presigning.url(owner, document, seconds)
+        return pb.GetDownloadUrlResponse(url=url, expires_at=Timestamp(seconds=expires))
+
+    async def DownloadByLink(
+        self, request: pb.DownloadByLinkRequest, context: Context
+    ) -> AsyncIterator[HttpBody]:
+        link = self._links.read(request.token)
+        document = await self._found(link, link.file_id)
+        await context.send_initial_metadata(safe_headers(document))
+        content_type = content_type_of(document)
+        async for piece in self._downloads.pieces(link, document):
+            yield HttpBody(content_type=content_type, data=piece)
+            content_type = ""
+
     async def DeleteFile(
         self, request: pb.DeleteFileRequest, context: Context
     ) -> pb.DeleteFileResponse:
@@ -149,8 +178,11 @@ class FileServicer(FileServiceServicer):
         )
 
     async def _document(self, owner: User, file_id: str) -> DocumentRow:
+        return await self._found(owner, UUID(file_id))
+
+    async def _found(self, owner: Owner, file_id: UUID) -> DocumentRow:
         async with self._database.transaction(owner.scope, readonly=True) as connection:
-            row = await get_document(connection, owner.owner_id, UUID(file_id))
+            row = await get_document(connection, owner.owner_id, file_id)
         if row is None:
-            raise NotFound("file", file_id)
+            raise NotFound("file", str(file_id))
         return row

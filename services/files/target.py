@@ -11,7 +11,9 @@ from mnema.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from mnema.v1.vector_service_pb2_grpc import VectorServiceStub
 from services.files.download import Downloads
 from services.files.intake import Intake
-from services.files.limits import FileLimits
+from services.files.limits import FileSettings
+from services.files.links import Links
+from services.files.presigning import Presigning
 from services.files.servicer import FileServicer
 from services.providers.objects.factory import new_object_storage
 from services.providers.objects.settings import ObjectSettings
@@ -52,8 +54,12 @@ class FilesSettings(ObjectsConfigured, Protocol):
         """Where the vector service is."""
 
     @property
+    def files(self) -> FileSettings:
+        """Limits, and what download links begin with."""
+
+    @property
     def internal_key(self) -> SecretStr | None:
-        """What page tokens are sealed with."""
+        """What page tokens are sealed and download links are signed with."""
 
 
 async def open_objects(settings: ObjectsConfigured, stack: AsyncExitStack) -> ObjectStorage:
@@ -70,19 +76,20 @@ async def open_objects(settings: ObjectsConfigured, stack: AsyncExitStack) -> Ob
     return objects
 
 
-async def build_files(
-    settings: FilesSettings, stack: AsyncExitStack, *, limits: FileLimits | None = None
-) -> Servicers:
+async def build_files(settings: FilesSettings, stack: AsyncExitStack) -> Servicers:
     """FileService: needs the database, the object storage, and vector for its search."""
-    limits = limits or FileLimits()
+    limits = settings.files
     database = await stack.enter_async_context(Database.open(settings.database))
     objects = await open_objects(settings, stack)
     threads = stack.enter_context(ThreadPoolExecutor(1, "files"))
     channel = open_channel(settings.peers.vector, settings, stack)
+    links = Links(settings.internal_key, limits.public_url)
     servicer = FileServicer(
         database,
         Intake(database, objects, threads, limits),
         Downloads(database, objects),
+        links,
+        Presigning(objects, links),
         VectorServiceStub(channel),
         PageTokens(settings.internal_key),
         limits,

@@ -1,6 +1,5 @@
 """Digests and the emotion profile as the contract has them."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -100,12 +99,19 @@ def profile_message(profile: EmotionProfileRow | None) -> types.EmotionProfile:
         arousal_avg=profile.arousal_sum / count,
         dominant_emotions=[
             types.EmotionCount(label=label, count=times)
-            for label, times in Counter(profile.label_counts).most_common(SHOWN)
+            for label, times in _commonest(profile.label_counts)
         ],
-        emotion_triggers=[name for name, _ in Counter(profile.trigger_counts).most_common(SHOWN)],
+        emotion_triggers=[name for name, _ in _commonest(profile.trigger_counts)],
         source_count=profile.source_count,
+        source_memory_ids=[str(source) for source in profile.source_memory_ids],
     )
-    message.latest_state_updated_at.FromDatetime(profile.latest_state_updated_at)
+    if profile.latest_state_period:  # else no memory has expressed an emotion yet
+        message.latest_state_updated_at.FromDatetime(profile.latest_state_updated_at)
     if profile.last_reflected_at is not None:
         message.last_reflected_at.FromDatetime(profile.last_reflected_at)
     return message
+
+
+def _commonest(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The commonest first; of those that are as common, by name: JSON keeps no order."""
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:SHOWN]

@@ -27,6 +27,8 @@ log = structlog.get_logger("mnema.reflect")
 
 Vector = NDArray[np.floating[Any]]
 KNOWN_INSIGHTS = 20
+# Of what was felt before, the recent state looks at so many memories at most.
+RECENT_MEMORIES = 100
 
 
 class Embedder(Protocol):
@@ -57,12 +59,13 @@ class Digested:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a digest thinks over: new memories, known insights.
+    """What a digest thinks over: new memories, what was felt before them, known insights.
 
     `messages` is how many of the user's messages have been extracted since the last digest.
     """
 
     memories: tuple[DigestMemory, ...]
+    earlier: tuple[DigestMemory, ...]
     known: tuple[str, ...]
     space: EmbeddingSpace
     messages: int
@@ -73,6 +76,7 @@ class Thought:
     """What thinking came to, ready to be stored."""
 
     memories: tuple[DigestMemory, ...]
+    recent: tuple[DigestMemory, ...]
     insights: tuple[NewInsight, ...]
     vectors: tuple[Vector, ...] | None
     state: str
@@ -95,9 +99,11 @@ class Digester:
             memories = await digests.undigested(connection, owner_id, batch_size)
             known = await digests.known_insights(connection, owner_id, KNOWN_INSIGHTS)
             space = await foundation.active_space(connection)
+            items = [memory.item_id for memory in memories]
+            earlier = await digests.recently_felt(connection, owner_id, items, RECENT_MEMORIES)
         # That a memory is about its user goes without saying.
         about = tuple(_without(memory, user.user_id) for memory in memories)
-        return Material(about, tuple(known), space, messages)
+        return Material(about, tuple(earlier), tuple(known), space, messages)
 
     async def think(self, material: Material) -> Thought:
         """Thinks it over; without memories there is nothing to think, and nobody is asked.
@@ -107,11 +113,14 @@ class Digester:
         """
         memories = material.memories
         if not memories:
-            return Thought((), (), None, "")
+            return Thought((), (), (), None, "")
         insights = await self._thinker.insights(memories, material.known)
-        state = await self._thinker.state(memories)
+        # An old history that is read now does not say how somebody is: the newest do.
+        felt = emotion.felt(memories)
+        recent = emotion.of_late([*material.earlier, *memories]) if felt else []
+        state = await self._thinker.state(recent)
         vectors = await self._vectors([insight.content for insight in insights], material.space)
-        return Thought(memories, tuple(insights), vectors, state)
+        return Thought(memories, tuple(recent), tuple(insights), vectors, state)
 
     async def store(
         self, connection: Connection, user: User, digest_id: UUID, thought: Thought
@@ -135,7 +144,9 @@ class Digester:
         told: list[Payload] = []
         stored = await _remember(connection, user, thought, told)
         await events.record(connection, owner_id, [*told, DigestMade(len(items), len(stored))])
-        profile = emotion.updated(profile, thought.memories, thought.state, datetime.now(UTC))
+        profile = emotion.updated(
+            profile, thought.memories, thought.recent, thought.state, datetime.now(UTC)
+        )
         await digests.store_emotion_profile(connection, owner_id, profile)
         await digest_runs.finish_digest(
             connection,

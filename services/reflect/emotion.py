@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from services.storage.digests import DigestMemory, EmotionProfileRow
 from services.storage.memories import Emotion
@@ -23,6 +24,8 @@ POSITIVE, NEGATIVE = 0.15, -0.15
 NAMED_LABELS = 3
 # Names and labels kept with their counts; the rarest go first.
 KEPT = 100
+# Of the memories that the averages rest on, so many are named.
+KEPT_SOURCES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +53,23 @@ def felt(memories: Sequence[DigestMemory]) -> list[tuple[DigestMemory, Emotion]]
     return [(memory, memory.emotion) for memory in memories if memory.emotion is not None]
 
 
+def of_late(memories: Sequence[DigestMemory]) -> list[DigestMemory]:
+    """Those that express an emotion, and are at most two weeks older than the newest of them."""
+    emotional = [memory for memory, _ in felt(memories)]
+    newest = max((memory.when for memory in emotional), default=None)
+    return [memory for memory in emotional if newest and newest - memory.when <= RECENT]
+
+
 def recent_state(memories: Sequence[DigestMemory]) -> RecentState | None:
     """The state around the newest memory that expresses an emotion; None if none does."""
-    emotional = felt(memories)
+    emotional = felt(of_late(memories))
     if not emotional:
         return None
     newest = max(memory.when for memory, _ in emotional)
     valence = arousal = total = 0.0
     labels: defaultdict[str, float] = defaultdict(float)
     for memory, emotion in emotional:
-        age = newest - memory.when
-        if age > RECENT:
-            continue
-        weight = math.exp(-age / FADING)
+        weight = math.exp(-(newest - memory.when) / FADING)
         valence += weight * emotion.valence
         arousal += weight * emotion.arousal
         total += weight
@@ -80,10 +87,14 @@ def recent_state(memories: Sequence[DigestMemory]) -> RecentState | None:
 def updated(
     known: EmotionProfileRow | None,
     memories: Sequence[DigestMemory],
+    recent: Sequence[DigestMemory],
     state_text: str,
     now: datetime,
 ) -> EmotionProfileRow:
-    """The profile after these memories. If none expresses an emotion the recent state stays."""
+    """The profile after these memories. If none expresses an emotion the recent state stays.
+
+    `recent` are the memories of late, earlier digests' as well: `state_text` speaks of them.
+    """
     before = known or _empty(now)
     emotional = felt(memories)
     labels, triggers = Counter(before.label_counts), Counter(before.trigger_counts)
@@ -101,9 +112,10 @@ def updated(
         label_counts=_most_common(labels),
         trigger_counts=_most_common(triggers),
         last_reflected_at=now,
+        source_memory_ids=_sources(before, [memory for memory, _ in emotional]),
     )
-    state = recent_state(memories)
-    if state is None:
+    state = recent_state(recent)
+    if state is None or not emotional:
         return after
     return replace(
         after,
@@ -117,6 +129,11 @@ def updated(
 
 def _empty(now: datetime) -> EmotionProfileRow:
     return EmotionProfileRow(0, "", "", 0.0, 0.0, now, 0.0, 0.0, 0)
+
+
+def _sources(before: EmotionProfileRow, new: Sequence[DigestMemory]) -> tuple[UUID, ...]:
+    ids = [memory.memory_id for memory in reversed(new)]
+    return tuple(dict.fromkeys([*ids, *before.source_memory_ids]))[:KEPT_SOURCES]
 
 
 def _most_common(counts: Mapping[str, int]) -> dict[str, int]:

@@ -150,6 +150,7 @@ BY_NAME: Mapping[str, Rule] = {
     "max_retries": Number(0, 10),
     "batch_size": Number(0, 200),
     "max_context_tokens": Number(0, 131_072),  # 1 to 63 are refused by recall
+    "expires_in": Span(1, 7 * 24 * 3600.0),  # what S3's signatures last at most
     "decay_rate": Span(1, 100 * _YEAR_SECONDS),  # divided by
     "importance": Number(1, 10),
     "confidence": _SHARE,
@@ -165,6 +166,7 @@ BY_FULL_NAME: Mapping[str, Rule] = {
     "mnema.v1.Edge.content": Text(16_384),
     "mnema.v1.Triple.content": Text(16_384),
     "mnema.v1.CreateFileFromTextRequest.content": Text(1_000_000),
+    "mnema.v1.DownloadByLinkRequest.token": Text(256, "line"),
     "mnema.v1.SignalWeight.short": Number(-100, 100),
     "mnema.v1.SignalWeight.long": Number(-100, 100),
     "mnema.v1.FactorStrengths.recency": _SHARE,

@@ -5,6 +5,8 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage.memories import Emotion
@@ -32,7 +34,8 @@ class DigestMemory:
 class EmotionProfileRow:
     """One revision of a user's emotion profile: sums and counts, so that averages stay exact.
 
-    Valence is −1 to 1, arousal 0 to 1; `label_counts` and `trigger_counts` are by name.
+    Valence is −1 to 1, arousal 0 to 1; `label_counts` and `trigger_counts` are by name;
+    `source_memory_ids` are the newest first.
     """
 
     revision: int
@@ -47,29 +50,21 @@ class EmotionProfileRow:
     label_counts: Mapping[str, int] = field(default_factory=dict)
     trigger_counts: Mapping[str, int] = field(default_factory=dict)
     last_reflected_at: datetime | None = None
+    source_memory_ids: Sequence[UUID] = ()
 
 
 async def undigested(connection: Connection, owner_id: OwnerId, limit: int) -> list[DigestMemory]:
     """Present memories that no digest has read, the oldest first. Insights are not among them."""
     rows = await connection.fetch(SQL["undigested"], owner_id, limit)
-    return [
-        DigestMemory(
-            item_id=row["item_id"],
-            memory_id=row["memory_id"],
-            memory_type=row["memory_type"],
-            content=row["content"],
-            importance=row["importance"],
-            emotion=None
-            if row["emotion_valence"] is None
-            else Emotion(
-                row["emotion_valence"], row["emotion_arousal"] or 0.0, row["emotion_label"] or ""
-            ),
-            entities=tuple(row["entities"]),
-            category=row["category"],
-            when=row["happened_at"],
-        )
-        for row in rows
-    ]
+    return [_memory(row) for row in rows]
+
+
+async def recently_felt(
+    connection: Connection, owner_id: OwnerId, known: Sequence[UUID], limit: int
+) -> list[DigestMemory]:
+    """Present memories that express an emotion, the newest first, but for the `known` items."""
+    rows = await connection.fetch(SQL["recently_felt"], owner_id, list(known), limit)
+    return [_memory(row) for row in rows]
 
 
 async def known_insights(connection: Connection, owner_id: OwnerId, limit: int) -> list[str]:
@@ -119,3 +114,21 @@ async def store_emotion_profile(
     await connection.execute(SQL["retract_profile"], owner_id)
     _, *columns = astuple(profile)
     await connection.execute(SQL["insert_profile"], owner_id, *columns)
+
+
+def _memory(row: asyncpg.Record) -> DigestMemory:
+    return DigestMemory(
+        item_id=row["item_id"],
+        memory_id=row["memory_id"],
+        memory_type=row["memory_type"],
+        content=row["content"],
+        importance=row["importance"],
+        emotion=None
+        if row["emotion_valence"] is None
+        else Emotion(
+            row["emotion_valence"], row["emotion_arousal"] or 0.0, row["emotion_label"] or ""
+        ),
+        entities=tuple(row["entities"]),
+        category=row["category"],
+        when=row["happened_at"],
+    )

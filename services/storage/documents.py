@@ -68,7 +68,10 @@ class DocumentRow:
 
 @dataclass(frozen=True, slots=True)
 class NewChunk:
-    """A piece of a file's text: its place, its characters [start, end), its page (0: none)."""
+    """A piece of a file's text: its place, its characters [start, end), its page (0: none).
+
+    `line` and `paragraph` are where it begins in its page or file, from 1.
+    """
 
     chunk_id: UUID
     position: int
@@ -76,6 +79,8 @@ class NewChunk:
     start: int
     end: int
     page: int
+    line: int
+    paragraph: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,8 @@ class ChunkRow:
     start_offset: int
     end_offset: int
     page: int
+    line: int
+    paragraph: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +151,8 @@ async def insert_chunks(
         [chunk.start for chunk in chunks],
         [chunk.end for chunk in chunks],
         [chunk.page for chunk in chunks],
+        [chunk.line for chunk in chunks],
+        [chunk.paragraph for chunk in chunks],
     )
 
 

@@ -175,6 +175,8 @@ def _chunk(row: ChunkRow) -> Chunk:
         start_offset=row.start_offset,
         end_offset=row.end_offset,
         page=row.page,
+        line=row.line,
+        paragraph=row.paragraph,
     )
 
 

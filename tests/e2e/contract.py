@@ -74,9 +74,14 @@ class Rpc:
         """Whether the request says whose memory it is about, outside of accounts."""
         return not (
             self.service.endswith("AccountService")
-            or self.method == "Embed"
+            or self.method in ("Embed", "DownloadByLink")
             or "RankingProfile" in self.method  # the tenant's
         )
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether only those with an API key are served: what a link's token names needs none."""
+        return self.method != "DownloadByLink"
 
     def request_of(self, fields: Mapping[str, Any]) -> Message:
         """A request from its JSON form."""

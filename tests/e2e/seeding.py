@@ -35,6 +35,7 @@ class Seeds:
     spare_edge_id: str
     file_id: str
     spare_file_id: str
+    link_token: str
     key_id: str
     spare_key_id: str
     profile_name: str
@@ -140,6 +141,11 @@ class _Seeding:
         )
         return str(made["file"]["file_id"])
 
+    def link(self, file_id: str) -> str:
+        """The token of a link to a file."""
+        url = self.call("FileService.GetDownloadUrl", file_id=file_id)["url"]
+        return str(url.partition("?token=")[2])
+
     def values(self) -> None:
         for namespace in ("profile", "preferences"):
             self.call(
@@ -192,6 +198,7 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
     extraction_id = by.extraction()
     digest = by.call("ReflectService.Digest")
     rollback = by.rollback()
+    file_id = by.file("notes.txt")
     return Seeds(
         tenant=tenant,
         user_id=user_id,
@@ -207,7 +214,8 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
         spare_node_id=spare,
         edge_id=edge_id,
         spare_edge_id=spare_edge_id,
-        file_id=by.file("notes.txt"),
+        file_id=file_id,
+        link_token=by.link(file_id),
         spare_file_id=by.file("spare.txt"),
         key_id=by.key(),
         spare_key_id=by.key(),

@@ -93,7 +93,7 @@ def test_each_mistake_is_named_over_rest(
     assert not wrong_answers, "\n".join(wrong_answers)
 
 
-@ALL
+@pytest.mark.parametrize("method", [each for each in public_rpcs() if each.needs_key], ids=str)
 def test_without_a_good_key_nothing_is_done(
     gateway: Gateway, method: Rpc, requests: list[Message]
 ) -> None:

@@ -30,7 +30,8 @@ def _is_paged(method: Rpc) -> bool:
     return "page_token" in method.request.DESCRIPTOR.fields_by_name
 
 
-READS = [each for each in public_rpcs() if each.method.startswith(READ_VERBS)]
+# A link's token opens one file to whoever has it: test_files.py tries what else it might open.
+READS = [each for each in public_rpcs() if each.method.startswith(READ_VERBS) and each.needs_key]
 OF_USERS = [each for each in READS if each.names_a_user]
 CHANGES = [
     each
@@ -42,8 +43,8 @@ CHANGES = [
 WITHOUT_TEXT = frozenset(
     {
         "IngestService.GetIngestStatus",
-        "ReflectService.GetEmotionProfile",
         "ReflectService.GetDigest",  # of a digest without insights
+        "FileService.GetDownloadUrl",
     }
 )
 # These say that there is nothing under that id; the others answer with nothing.
@@ -60,6 +61,7 @@ NOT_FOUND = frozenset(
         "FileService.GetFile",
         "FileService.DownloadFile",
         "ReflectService.GetDigest",
+        "FileService.GetDownloadUrl",
     }
 )
 

@@ -229,6 +229,8 @@ def _files(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
         "FileService.GetFile": {**user, "file_id": seeds.file_id},
         "FileService.ListFiles": {**user, "file_types": ["txt"]},
         "FileService.DownloadFile": {**user, "file_id": seeds.file_id},
+        "FileService.GetDownloadUrl": {**user, "file_id": seeds.file_id, "expires_in": "600s"},
+        "FileService.DownloadByLink": {"token": seeds.link_token},
         "FileService.DeleteFile": {**user, "file_id": seeds.spare_file_id},
         "FileService.SearchFiles": {**user, "query": "the holiday in Lisbon"},
     }

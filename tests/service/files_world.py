@@ -19,7 +19,7 @@ from mnema.v1 import file_service_pb2 as pb
 from mnema.v1.file_service_pb2_grpc import FileServiceStub
 from services.app.settings import Settings
 from services.app.worker import build_worker
-from services.files.limits import FileLimits
+from services.files.limits import FileSettings
 from services.files.object_jobs import ObjectJobs
 from services.files.target import build_files, open_objects
 from services.providers.objects.settings import ObjectSettings
@@ -33,6 +33,7 @@ from tests.service.serving import INTERNAL_KEY, new_tenant, serving
 
 USER = "alice"
 MIB = 1024 * 1024
+PUBLIC_URL = "https://memory.example.com"
 
 
 @dataclass
@@ -137,7 +138,7 @@ async def files_world(
     home: Path,
     *,
     objects: ObjectSettings | None = None,
-    limits: FileLimits | None = None,
+    files: FileSettings | None = None,
     vector: str = "127.0.0.1:9",
 ) -> AsyncIterator[World]:
     """The target on a database and in a folder of its own. By default no vector service is up."""
@@ -148,10 +149,11 @@ async def files_world(
         server=ServerSettings(port=0),
         peers=PeerSettings(vector=vector),
         objects=objects or ObjectSettings(),
+        files=files or FileSettings(public_url=PUBLIC_URL),
     )
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(settings.database))
-        servicers = await build_files(settings, stack, limits=limits)
+        servicers = await build_files(settings, stack)
         address = await stack.enter_async_context(serving(servicers, settings))
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
         tenant_id, key = await new_tenant(database)

@@ -141,6 +141,17 @@ def _checked(requests: list[Any]) -> Any:
     return UPLOADED
 
 
+async def test_a_link_is_asked_for_in_seconds(side: Side, script: Script) -> None:
+    made = file_service_pb2.GetDownloadUrlResponse(url="https://example.com/v1/files:download?t")
+    script.on("GetDownloadUrl", made, made)
+    url = await side.run(side.nm.files.get_presigned_url, "alice", "f1", expires_in=600)
+    assert url == made.url
+    await side.run(side.nm.files.get_presigned_url, user_id="alice", file_id="f1")
+    first, second = (each.request for each in script.of("GetDownloadUrl"))
+    assert (first.user_id, first.file_id, first.expires_in.ToSeconds()) == ("alice", "f1", 600)
+    assert second.expires_in.ToSeconds() == 3600
+
+
 async def test_downloads_whole_in_pieces_and_to_a_path(
     side: Side, script: Script, tmp_path: Path
 ) -> None:

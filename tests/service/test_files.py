@@ -12,7 +12,7 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from mnema.v1 import file_service_pb2 as pb
-from services.files.limits import FileLimits
+from services.files.limits import FileSettings
 from services.files.text.document import MAX_FILE_BYTES
 from services.runtime.ids import owner_of
 from services.runtime.scope import Scope
@@ -321,8 +321,8 @@ async def test_another_tenant_and_another_user_reach_nothing(world: World) -> No
 async def test_an_upload_that_is_given_up_leaves_nothing(
     test_database: TestDatabase, tmp_path: Path
 ) -> None:
-    limits = FileLimits(uploads_at_once=1)
-    async with files_world(test_database, tmp_path, limits=limits) as world:
+    limits = FileSettings(uploads_at_once=1)
+    async with files_world(test_database, tmp_path, files=limits) as world:
         begun = asyncio.Event()
 
         async def stuck() -> AsyncIterator[pb.UploadFileRequest]:
@@ -340,8 +340,8 @@ async def test_an_upload_that_is_given_up_leaves_nothing(
 
 
 async def test_files_in_memory_are_few(test_database: TestDatabase, tmp_path: Path) -> None:
-    limits = FileLimits(uploads_at_once=1, turn_seconds=0.2, piece_seconds=1.0)
-    async with files_world(test_database, tmp_path, limits=limits) as world:
+    limits = FileSettings(uploads_at_once=1, turn_seconds=0.2, piece_seconds=1.0)
+    async with files_world(test_database, tmp_path, files=limits) as world:
         begun = asyncio.Event()
 
         async def stuck() -> AsyncIterator[pb.UploadFileRequest]:

@@ -1,9 +1,10 @@
 """Bytes and rows stay in step: no orphan in storage or database, no file without its bytes."""
 
 import asyncio
+import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from moto.server import ThreadedMotoServer
 from mnema.v1 import file_service_pb2 as pb
 from mnema.v1.file_service_pb2_grpc import FileServiceStub
 from services.embedded.ports import free_ports
-from services.files.limits import FileLimits
+from services.files.limits import FileSettings
+from services.providers.objects.settings import ObjectSettings
 from services.storage import jobs
 from tests.conftest import TestDatabase
 from tests.service.files_world import MIB, USER, World, files_world, refused, until
@@ -65,7 +67,7 @@ async def test_bytes_whose_file_never_came_to_be_are_swept(
 
 @asynccontextmanager
 async def a_process(
-    world: World, service_dsn: str
+    world: World, service_dsn: str, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, "grpc.aio.Channel"]]:
     """The target as a process of its own on the same database and folder, to be killed."""
     (port,) = free_ports(1)
@@ -76,6 +78,7 @@ async def a_process(
             "MNEMA_HOME": str(world.settings.home),
             "MNEMA_DATABASE__DSN": service_dsn,
             "MNEMA_SERVER__PORT": str(port),
+            **(environment or {}),
         },
         stdout=asyncio.subprocess.DEVNULL,
     )
@@ -133,7 +136,7 @@ async def test_the_sweep_waits_until_no_upload_can_be_under_way(world: World) ->
     )
     assert row["later"]
     with pytest.raises(ValueError, match="sweep_seconds"):
-        FileLimits(store_seconds=10, sweep_seconds=20)
+        FileSettings(store_seconds=10, sweep_seconds=20)
 
 
 async def test_deleting_takes_everything(world: World) -> None:
@@ -210,6 +213,57 @@ async def test_the_same_with_s3(
         assert await world.delete(file.file_id)
         await world.run_jobs(jobs.DELETE_OBJECT)
         assert not await world.objects.exists(key)
+
+
+async def test_a_process_killed_while_s3_takes_the_bytes_leaves_nothing(
+    test_database: TestDatabase, tmp_path: Path, s3_endpoint: str
+) -> None:
+    settings = s3_settings(s3_endpoint)
+    superuser = await asyncpg.connect(test_database.superuser_dsn)
+    async with files_world(test_database, tmp_path, objects=settings) as world:
+
+        async def stored() -> int:
+            """Objects of the file that the sweep knows of."""
+            rows = await world.fetch(
+                "SELECT payload FROM pgqueuer WHERE entrypoint = $1", jobs.SWEEP_OBJECT
+            )
+            keys = [json.loads(row["payload"])["object_key"] for row in rows]
+            return sum([await world.objects.exists(key) for key in keys])
+
+        async def is_stored() -> bool:
+            return await stored() == 1
+
+        async with (
+            a_process(world, test_database.service_dsn, s3_environment(settings)) as (
+                child,
+                channel,
+            ),
+            superuser.transaction(),
+        ):
+            await superuser.execute("LOCK TABLE documents IN EXCLUSIVE MODE")
+            request = pb.CreateFileRequest(user_id=USER, filename="a.txt", file_data=b"words")
+            call = FileServiceStub(channel).CreateFile(
+                request, metadata=[("x-api-key", world.key)], timeout=60
+            )
+            call.add_done_callback(lambda _: None)
+            await until(is_stored)
+            child.kill()
+            await child.wait()
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call
+        assert await rows_of(world) == [0, 0, 0, 0]
+        assert await world.run_jobs(jobs.SWEEP_OBJECT) == 1
+        assert await stored() == 0
+    await superuser.close()
+
+
+def s3_environment(settings: ObjectSettings) -> dict[str, str]:
+    """The settings as a process is told them."""
+    assert settings.secret_access_key is not None
+    told = settings.model_dump(exclude_defaults=True) | {
+        "secret_access_key": settings.secret_access_key.get_secret_value()
+    }
+    return {f"MNEMA_OBJECTS__{name.upper()}": str(value) for name, value in told.items()}
 
 
 async def owner_of_rows(world: World) -> str:

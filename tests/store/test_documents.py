@@ -56,7 +56,7 @@ async def insert(owner: Owner, document: NewDocument) -> DocumentRow:
 async def insert_with_chunks(owner: Owner, texts: list[str]) -> DocumentRow:
     document = a_document(chunk_count=len(texts))
     chunks = [
-        NewChunk(new_id(), place, text, 10 * place, 10 * place + len(text), 0)
+        NewChunk(new_id(), place, text, 10 * place, 10 * place + len(text), 0, place + 1, 1)
         for place, text in enumerate(texts)
     ]
     async with owner.transaction() as connection:

@@ -313,9 +313,8 @@ def test_a_stage_direction_is_told_of_the_speaker() -> None:
 
 
 def test_other_languages_are_kept_as_said() -> None:
-    assert [each.content for each in extract("我在北京工作，我喜欢喝茶。").memories] == [
-        "我在北京工作，我喜欢喝茶。"
-    ]
+    japanese = "私は東京で働いていて、お茶が好きです。"
+    assert [each.content for each in extract(japanese).memories] == [japanese]
     german = "Ich arbeite seit drei Jahren bei Siemens in München."
     assert [each.content for each in extract(german).memories] == [german]
 

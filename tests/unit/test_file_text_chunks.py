@@ -48,3 +48,26 @@ def test_chunks_know_their_page_and_their_place() -> None:
         assert extracted.text[chunk.start : chunk.end] == chunk.text
         assert f"Page {chunk.page}" in chunk.text
         assert len(chunk.text) <= 300
+
+
+def test_chunks_know_the_line_and_the_paragraph_they_begin_at() -> None:
+    paragraphs = [f"Paragraph {n} begins.\nIt has a second line. " * 4 for n in range(1, 30)]
+    text = "\n \n" + "\n\n".join(paragraphs[:10]) + "\n\n\n \n" + "\n\t\n".join(paragraphs[10:])
+    extracted = ExtractedText(FileType.TXT, "text/plain", (Page(None, text),))
+
+    chunks = split_chunks(extracted, max_chars=120)
+
+    assert len(chunks) > 29
+    for chunk in chunks:
+        assert chunk.line == text[: chunk.start].count("\n") + 1
+    firsts = {chunk.paragraph: chunk for chunk in reversed(chunks)}
+    assert sorted(firsts) == list(range(1, 30))
+    assert all(f"Paragraph {number} " in chunk.text for number, chunk in firsts.items())
+
+
+def test_lines_begin_anew_on_each_page() -> None:
+    pages = (Page(1, "one\n\ntwo"), Page(2, "three"), Page(3, ""), Page(4, "four\nfive"))
+    chunks = split_chunks(ExtractedText(FileType.PDF, "application/pdf", pages), max_chars=16)
+    assert [(chunk.page, chunk.line, chunk.paragraph) for chunk in chunks] == [
+        (1, 1, 1), (2, 1, 1), (4, 1, 1)
+    ]  # fmt: skip

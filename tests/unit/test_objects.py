@@ -1,7 +1,10 @@
 """One suite for every object storage: a folder, and a real S3 server on a port."""
 
 import asyncio
+import os
 import socket
+import sys
+import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ from moto.server import ThreadedMotoServer
 from pydantic import SecretStr, ValidationError
 
 from services.providers.objects.factory import new_object_storage
-from services.providers.objects.folder import FolderStorage
+from services.providers.objects.folder import ABANDONED_SECONDS, FolderStorage
 from services.providers.objects.s3 import S3Storage
 from services.providers.objects.settings import ObjectSettings
 from services.providers.objects.storage import CHUNK_BYTES, ObjectStorage
@@ -215,6 +218,28 @@ async def test_a_folder_keeps_nothing_unfinished_and_nothing_public(tmp_path: Pa
     files = [path for path in found if path.is_file()]
     assert [path.name for path in files] == ["0198-file.pdf~"]
     assert (tmp_path / "made" / "objects").stat().st_mode & 0o077 == 0
+
+
+async def test_a_deletion_takes_what_a_killed_write_left(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path)
+    await storage.init()
+    script = (
+        "import asyncio, os, sys; from pathlib import Path;"
+        "from services.providers.objects.folder import FolderStorage;"
+        "os.fsync = lambda _: os.kill(os.getpid(), 9);"  # killed with the bytes half-way
+        f"asyncio.run(FolderStorage(Path({str(tmp_path)!r})).upload({KEY!r}, b'words'))"
+    )
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
+    assert await child.wait() == -9
+    (left,) = (tmp_path / "~temporary").iterdir()
+    await storage.delete(KEY)
+    assert left.exists()  # it may still be written: it is too young to tell
+    long_ago = time.time() - ABANDONED_SECONDS - 1
+    os.utime(left, (long_ago, long_ago))
+    await storage.delete(f"{KEY}2")
+    assert left.exists()
+    await storage.delete(KEY)
+    assert not left.exists()
 
 
 async def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:

@@ -91,21 +91,33 @@ def test_the_recent_state_weighs_the_newest_most_and_forgets_the_old() -> None:
 
 def test_the_profile_adds_up_over_digests() -> None:
     now = datetime(2026, 6, 1, tzinfo=UTC)
-    first = emotion.updated(
-        None, [memory("a", 0, felt=HAPPY), memory("b", 1)], "mostly positive: happy", now
-    )
+    batch = [memory("a", 0, felt=HAPPY), memory("b", 1)]
+    first = emotion.updated(None, batch, batch, "mostly positive: happy", now)
     assert (first.revision, first.source_count, first.latest_state_period) == (1, 1, "2026-W02")
-    second = emotion.updated(
-        first, [memory("c", 9, felt=AFRAID, entities=("Rent",))], "mostly negative: afraid", now
-    )
+    batch = [memory("c", 9, felt=AFRAID, entities=("Rent",))]
+    second = emotion.updated(first, batch, batch, "mostly negative: afraid", now)
     assert second.revision == 2
     assert second.valence_sum == pytest.approx(0.1)
     assert second.label_counts == {"happy": 1, "afraid": 1}
     assert second.trigger_counts == {"Rent": 1}
     assert second.latest_state == "mostly negative: afraid"
-    third = emotion.updated(second, [memory("d", 30)], "", now)
+    third = emotion.updated(second, [memory("d", 30)], batch, "", now)
     assert third.latest_state == "mostly negative: afraid"
     assert third.source_count == 2
+
+
+def test_an_old_history_does_not_change_the_recent_state() -> None:
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    new, old = memory("new", 40, felt=HAPPY), memory("old", 0, felt=AFRAID)
+    assert emotion.of_late([old, new]) == [new]
+    assert emotion.of_late([memory("calm", 3)]) == []
+    first = emotion.updated(None, [new], [new], "mostly positive: happy", now)
+    second = emotion.updated(first, [old], [new], "mostly positive: happy", now)
+    assert second.latest_state_valence == first.latest_state_valence == 0.8
+    assert second.latest_state_period == first.latest_state_period
+    assert second.source_count == 2
+    assert second.valence_sum == pytest.approx(0.1)
+    assert second.source_memory_ids == (old.memory_id, new.memory_id)
 
 
 def test_an_answer_cites_by_number() -> None:

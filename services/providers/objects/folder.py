@@ -1,8 +1,10 @@
 """Objects as files in a local folder: the default of the embedded run."""
 
 import asyncio
+import hashlib
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,8 @@ from services.runtime.errors import FailedPrecondition, NotFound
 # "~" cannot be in a key, so neither of these can ever be an object's.
 _TEMPORARY = "~temporary"
 _SUFFIX = "~"
+# A write that has not ended after so long never will: its process was killed.
+ABANDONED_SECONDS = 15 * 60.0
 
 
 class FolderStorage:
@@ -68,9 +72,12 @@ class FolderStorage:
             file.close()
 
     async def delete(self, key: str) -> None:
-        """See `ObjectStorage`. Folders left empty stay: another write may be entering."""
+        """See `ObjectStorage`. Folders left empty stay: another write may be entering.
+
+        Takes with it what a write of the key left behind when its process was killed.
+        """
         with _found(key):
-            await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+            await asyncio.to_thread(self._delete, self._path(key))
 
     async def exists(self, key: str) -> bool:
         """See `ObjectStorage`."""
@@ -97,8 +104,18 @@ class FolderStorage:
             trial.touch()
             trial.unlink()
 
+    def _delete(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        for left in self._temporary.glob(f"{_temporary_name(path)}.*"):
+            try:
+                abandoned = time.time() - left.stat().st_mtime > ABANDONED_SECONDS
+            except FileNotFoundError:  # its write has just ended
+                continue
+            if abandoned:
+                left.unlink(missing_ok=True)
+
     def _write(self, path: Path, data: bytes) -> None:
-        temporary = self._temporary / secrets.token_hex(16)
+        temporary = self._temporary / f"{_temporary_name(path)}.{secrets.token_hex(16)}"
         with _found(str(path)):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
@@ -110,6 +127,11 @@ class FolderStorage:
             finally:
                 temporary.unlink(missing_ok=True)
             _sync_up_to(path.parent, self._objects)
+
+
+def _temporary_name(path: Path) -> str:
+    """What all unfinished writes of one object have in their names."""
+    return hashlib.sha256(str(path).encode()).hexdigest()[:32]
 
 
 def _sync_up_to(folder: Path, top: Path) -> None:

@@ -9,11 +9,13 @@ OPEN_SERVICES = (
     "/grpc.reflection.v1.ServerReflection/",
     "/grpc.reflection.v1alpha.ServerReflection/",
 )
+# What they ask for carries a proof of its own that it may be had.
+OPEN_METHODS = frozenset({"/mnema.v1.FileService/DownloadByLink"})
 
 
 def needs_key(method: str) -> bool:
-    """Whether a method is for those with a key only: all but health and reflection."""
-    return not method.startswith(OPEN_SERVICES)
+    """Whether a method is for those with a key only: all but health, reflection and links."""
+    return method not in OPEN_METHODS and not method.startswith(OPEN_SERVICES)
 
 
 async def admit(request: Request, keys: KeyRing) -> None:

@@ -13,6 +13,19 @@ FROM memories
 WHERE owner_id = $1 AND digest_id IS NULL AND retracted_at IS NULL AND memory_type <> 'insight'
 ORDER BY recorded_at, item_id LIMIT $2
 
+-- name: recently_felt
+-- $1 owner_id, $2 item_ids that are known already, $3 limit. Key: ix_memories_felt. The newest first, by record time.
+SELECT item_id, memory_id, memory_type, content, importance, emotion_valence, emotion_arousal, emotion_label,
+       entities, category,
+       coalesce(event_at,
+                (SELECT min(said_at) FROM messages
+                 WHERE messages.owner_id = $1 AND message_id = ANY (memories.source_message_ids)),
+                recorded_at) AS happened_at
+FROM memories
+WHERE owner_id = $1 AND emotion_valence IS NOT NULL AND retracted_at IS NULL AND memory_type <> 'insight'
+  AND item_id <> ALL ($2::uuid[])
+ORDER BY recorded_at DESC, item_id DESC LIMIT $3
+
 -- name: known_insights
 -- $1 owner_id, $2 limit. The newest first.
 SELECT content FROM memories
@@ -110,7 +123,7 @@ UPDATE users SET undigested_messages = greatest(undigested_messages - $2, 0) WHE
 -- name: get_profile
 -- $1 owner_id, $2 as of (null: now). Key: pk_emotion_profiles.
 SELECT revision, latest_state, latest_state_period, latest_state_valence, latest_state_arousal, latest_state_updated_at,
-       valence_sum, arousal_sum, source_count, label_counts, trigger_counts, last_reflected_at
+       valence_sum, arousal_sum, source_count, label_counts, trigger_counts, last_reflected_at, source_memory_ids
 FROM emotion_profiles
 WHERE owner_id = $1
   AND CASE WHEN $2::timestamptz IS NULL THEN retracted_at IS NULL
@@ -119,7 +132,7 @@ WHERE owner_id = $1
 -- name: get_profile_revision
 -- $1 owner_id, $2 revision. Key: pk_emotion_profiles.
 SELECT revision, latest_state, latest_state_period, latest_state_valence, latest_state_arousal, latest_state_updated_at,
-       valence_sum, arousal_sum, source_count, label_counts, trigger_counts, last_reflected_at
+       valence_sum, arousal_sum, source_count, label_counts, trigger_counts, last_reflected_at, source_memory_ids
 FROM emotion_profiles WHERE owner_id = $1 AND revision = $2
 
 -- name: retract_profile
@@ -131,7 +144,7 @@ UPDATE emotion_profiles SET retracted_at = greatest(now(), recorded_at) WHERE ow
 -- back. Recorded when the one before ends, or later.
 INSERT INTO emotion_profiles (owner_id, revision, latest_state, latest_state_period, latest_state_valence,
     latest_state_arousal, latest_state_updated_at, valence_sum, arousal_sum, source_count, label_counts, trigger_counts,
-    last_reflected_at, recorded_at)
-SELECT $1, 1 + coalesce(max(revision), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+    last_reflected_at, source_memory_ids, recorded_at)
+SELECT $1, 1 + coalesce(max(revision), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
        greatest(now(), max(retracted_at))
 FROM emotion_profiles WHERE owner_id = $1

@@ -16,15 +16,16 @@ RETURNING file_id, filename, file_type, mime_type, size_bytes, sha256, object_ke
 
 -- name: insert_chunks
 -- $1 owner_id, $2 file_id; arrays, one entry a chunk: $3 chunk_id, $4 position, $5 content, $6 start_offset,
--- $7 end_offset, $8 page. Keys: pk_chunks, uq_chunks_position.
-INSERT INTO chunks (owner_id, file_id, chunk_id, position, content, start_offset, end_offset, page)
-SELECT $1, $2, chunk_id, position, content, start_offset, end_offset, page
-FROM unnest($3::uuid[], $4::integer[], $5::text[], $6::bigint[], $7::bigint[], $8::integer[])
-    AS given (chunk_id, position, content, start_offset, end_offset, page)
+-- $7 end_offset, $8 page, $9 line, $10 paragraph. Keys: pk_chunks, uq_chunks_position.
+INSERT INTO chunks (owner_id, file_id, chunk_id, position, content, start_offset, end_offset, page, line, paragraph)
+SELECT $1, $2, chunk_id, position, content, start_offset, end_offset, page, line, paragraph
+FROM unnest($3::uuid[], $4::integer[], $5::text[], $6::bigint[], $7::bigint[], $8::integer[], $9::integer[],
+            $10::integer[])
+    AS given (chunk_id, position, content, start_offset, end_offset, page, line, paragraph)
 
 -- name: get_chunks
 -- $1 owner_id, $2 chunk_id[]. Keys: pk_chunks, pk_documents.
-SELECT chunk_id, file_id, filename, position, content, start_offset, end_offset, page
+SELECT chunk_id, file_id, filename, position, content, start_offset, end_offset, page, line, paragraph
 FROM chunks JOIN documents USING (owner_id, file_id)
 WHERE owner_id = $1 AND chunk_id = ANY ($2::uuid[])
 

@@ -179,10 +179,10 @@ WITH back AS (
     INSERT INTO emotion_profiles (
         owner_id, revision, latest_state, latest_state_period, latest_state_valence, latest_state_arousal,
         latest_state_updated_at, valence_sum, arousal_sum, source_count, label_counts, trigger_counts, last_reflected_at,
-        recorded_at)
+        source_memory_ids, recorded_at)
     SELECT $1, 1 + (SELECT max(revision) FROM emotion_profiles WHERE owner_id = $1), latest_state, latest_state_period,
            latest_state_valence, latest_state_arousal, latest_state_updated_at, valence_sum, arousal_sum, source_count,
-           label_counts, trigger_counts, last_reflected_at, $3
+           label_counts, trigger_counts, last_reflected_at, source_memory_ids, $3
     FROM emotion_profiles WHERE owner_id = $1 AND recorded_at <= $2 AND retracted_at > $2
     ORDER BY revision DESC LIMIT 1
     RETURNING 1)

@@ -2,6 +2,7 @@
 
 import re
 
+from services.ingest.extraction.local.chinese.script import has_han
 from services.ingest.extraction.local.finding import Edge, Finding, Subject
 from services.ingest.extraction.local.gazetteer import (
     GAMES,
@@ -80,7 +81,8 @@ def _company_at(text: str) -> str | None:
     first = name.split()[0]
     if is_organization(name):
         return name
-    if is_place(name) or not name[0].isupper() or is_given_name(first) or len(name) < 2:
+    written = name[0].isupper() or has_han(name)
+    if is_place(name) or not written or is_given_name(first) or len(name) < 2:
         return None
     return None if first.lower() in COMMON else name
 

@@ -9,7 +9,7 @@ from services.ingest.extraction.model import ConversationBatch, Extraction
 
 
 class LocalExtractor:
-    """Rules over sentences. English is understood; in other languages statements are only kept.
+    """Rules over sentences. English and Chinese are understood; others' statements are only kept.
 
     Precision comes before recall: what is asked, supposed, wished or quoted is no fact. System and
     tool messages, and an assistant without a speaker's name, say nothing about the user.

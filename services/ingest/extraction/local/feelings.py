@@ -1,5 +1,11 @@
-"""The emotion a sentence expresses, by the VADER lexicon. Nothing is inferred about the person."""
+"""The emotion that a sentence of English expresses, by the VADER lexicon.
 
+Only what is expressed in so many words; nothing is inferred about the person. VADER (Hutto and
+Gilbert 2014) rates some 7,500 words from -4 to 4 and knows negation ("not happy"), strengthening
+and weakening words, capitals and exclamation marks.
+"""
+
+import re
 from functools import cache
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
@@ -7,64 +13,80 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 from services.ingest.extraction.local.sentences import Sentence
 from services.ingest.extraction.model import Emotion
 
-EXPRESSED = 0.4  # |compound| below this is too weak to call a feeling
+EXPRESSED = 0.4  # |compound| below this is too weak to call a feeling ...
+NAMED = 0.2  # ... unless the speaker gives it a name ("I'm nervous")
+# The strongest word's rating and the emphasis of its punctuation, at their highest: 4 and 1.
+FULL_INTENSITY = 5.0
+AROUSED = 0.55
 
-# A word that names the feeling decides the label.
-_NAMED = {
-    "excited": "excited", "thrilled": "excited", "pumped": "excited", "stoked": "excited",
-    "happy": "happy", "glad": "happy", "joyful": "happy", "delighted": "happy",
-    "grateful": "grateful", "thankful": "grateful", "blessed": "grateful",
-    "proud": "proud", "relieved": "relieved", "calm": "calm", "peaceful": "calm",
-    "relaxed": "calm", "hopeful": "hopeful", "optimistic": "hopeful",
-    "sad": "sad", "heartbroken": "sad", "depressed": "sad", "grief": "sad", "grieving": "sad",
-    "lonely": "lonely", "anxious": "anxious", "nervous": "anxious", "worried": "anxious",
-    "scared": "afraid", "afraid": "afraid", "terrified": "afraid", "angry": "angry",
-    "furious": "angry", "mad": "angry", "annoyed": "annoyed", "frustrated": "frustrated",
-    "frustrating": "frustrated", "stressed": "stressed", "stressful": "stressed",
-    "overwhelmed": "stressed", "swamped": "stressed", "disappointed": "disappointed",
-    "exhausted": "tired", "tired": "tired", "ashamed": "ashamed", "embarrassed": "embarrassed",
-    "jealous": "jealous", "confused": "confused", "surprised": "surprised", "bored": "bored",
-}  # fmt: skip
-_STRONG = frozenset(
-    {"so", "very", "really", "extremely", "incredibly", "absolutely", "super", "totally"}
+# What the speaker says of a feeling of their own; what follows may name it.
+_OWN_FEELING = re.compile(
+    r"\b(?:(?:i|we)(?:'m| am|'re| are| was| were|(?:'ve| have| had) been| feel| felt| got| get)|"
+    r"feeling|(?:makes?|made|making|left|leaves) (?:me|us))(?: feel(?:ing)?)?"
+    r"(?P<words>(?: [a-z'-]+){1,4})"
 )
-_STIRRED = frozenset({"excited", "angry", "afraid", "anxious", "stressed", "surprised"})
-_QUIET = frozenset({"calm", "tired", "sad", "lonely", "bored", "relieved"})
+# A rating nearer to 0 is no feeling's name ("I'm sure": 1.3, but "I'm ok": 0.9 is weak).
+_NAMING = 0.9
+
+
+class _Analyzer(SentimentIntensityAnalyzer):  # type: ignore[misc]  # an untyped library
+    """VADER, which also says how strong the strongest word of a sentence is, as rated there."""
+
+    def score_valence(self, sentiments: list[float], text: str) -> dict[str, float]:
+        """VADER's own scores, with "strongest" (0 to about 5) and "emphasis" (0 to about 1)."""
+        scores: dict[str, float] = super().score_valence(sentiments, text)
+        scores["strongest"] = max(map(abs, sentiments), default=0.0)
+        scores["emphasis"] = self._punctuation_emphasis(text)
+        return scores
 
 
 @cache
-def _analyzer() -> SentimentIntensityAnalyzer:
-    return SentimentIntensityAnalyzer()
+def _analyzer() -> _Analyzer:
+    return _Analyzer()
 
 
-def emotion_of(sentence: Sentence) -> Emotion | None:
+def english_emotion(sentence: Sentence) -> Emotion | None:
     """The feeling in a sentence, None when there is hardly one. About 0.03 ms.
 
-    Valence is VADER's compound score. Arousal grows with the share of charged words, exclamation
-    marks, strengthening words, and with feelings that are restless by nature.
+    Valence is VADER's compound score. Arousal is the intensity that VADER gives the strongest
+    word, plus the punctuation's, as a share of the highest there can be: arousal rises with the
+    intensity of valence (Kuppens et al. 2013, "The relation between valence and arousal in
+    subjective experience"). The label is the word by which the speaker calls the feeling, if
+    VADER rates it as the sentence; else one of the four quarters of valence and arousal
+    (Russell 1980, "A circumplex model of affect").
     """
     scores = _analyzer().polarity_scores(sentence.text)
     valence = float(scores["compound"])
-    named = next((_NAMED[word] for word in sentence.words if word in _NAMED), None)
-    if abs(valence) < EXPRESSED and not (named and abs(valence) > 0.2):
+    if abs(valence) < NAMED:
         return None
-    arousal = 0.25 + 0.35 * (scores["pos"] + scores["neg"])
-    arousal += 0.1 * min(sentence.text.count("!"), 3)
-    arousal += 0.1 * min(sum(word in _STRONG for word in sentence.words), 2)
-    arousal += 0.2 * (named in _STIRRED) - 0.15 * (named in _QUIET)
-    arousal = round(min(max(arousal, 0.05), 1.0), 2)
-    return Emotion(round(valence, 3), arousal, _label(named, valence, arousal))
+    name = _name_in(sentence, valence)
+    if abs(valence) < EXPRESSED and name is None:
+        return None
+    intensity = scores["strongest"] + scores["emphasis"]
+    arousal = round(min(intensity / FULL_INTENSITY, 1.0), 2)
+    return Emotion(round(valence, 3), arousal, name or quarter_of(valence, arousal))
 
 
-def _label(named: str | None, valence: float, arousal: float) -> str:
-    negated_name = named is not None and (named in _PLEASANT) != (valence > 0)
-    if named and not negated_name:
-        return named
+def quarter_of(valence: float, arousal: float) -> str:
+    """A label for a feeling that nobody has named."""
     if valence > 0:
-        return "joyful" if arousal >= 0.6 else "pleased"
-    return "distressed" if arousal >= 0.6 else "unhappy"
+        return "joyful" if arousal >= AROUSED else "pleased"
+    return "distressed" if arousal >= AROUSED else "unhappy"
 
 
-_PLEASANT = frozenset(
-    {"excited", "happy", "grateful", "proud", "relieved", "calm", "hopeful", "surprised"}
-)
+def _name_in(sentence: Sentence, valence: float) -> str | None:
+    """ "thrilled" of "I was so thrilled about it"."""
+    for match in _OWN_FEELING.finditer(sentence.lower):
+        words = match["words"].split()
+        rated = [_rating(word) for word in words]
+        for place, word in enumerate(words):
+            following = rated[place + 1] if place + 1 < len(words) else 0.0
+            # "pretty sad" is no "pretty"; "not happy" is unhappy, whatever it is called.
+            if rated[place] * valence > 0 and not following:
+                return str(word)
+    return None
+
+
+def _rating(word: str) -> float:
+    rating = float(_analyzer().lexicon.get(word, 0.0))
+    return rating if abs(rating) >= _NAMING else 0.0

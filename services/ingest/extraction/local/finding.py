@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from services.ingest.extraction.local.chinese.script import has_han
 from services.ingest.extraction.model import EntityRef, JsonValue
 
 
@@ -22,6 +23,8 @@ class Subject:
 
     def sentence(self, predicate: str) -> str:
         """A whole sentence: the subject and a predicate in the third person."""
+        if has_han(next(filter(str.isalpha, predicate), "")):
+            return f"{self.display or ''}{predicate.rstrip('。')}。"
         text = f"{self.display} {predicate}" if self.display else predicate
         return f"{text[0].upper()}{text[1:].rstrip('.')}."
 

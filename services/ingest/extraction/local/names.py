@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from services.ingest.extraction.local.chinese.script import has_han
 from services.ingest.extraction.local.gazetteer import (
     AMBIGUOUS_NAMES,
     GIVEN_NAMES,
@@ -81,7 +82,7 @@ def _capitalised(text: str, offset: int) -> Iterator[re.Match[str]]:
         plain = word.lower().rstrip(".'")
         if plain in _INNER and count:
             waiting.append(match)
-        elif not word[0].isupper() or plain in _NOT_IN_NAME or plain in FUNCTION_WORDS:
+        elif not _can_begin_name(word) or plain in _NOT_IN_NAME or plain in FUNCTION_WORDS:
             return
         else:
             yield from waiting
@@ -94,6 +95,10 @@ def _capitalised(text: str, offset: int) -> Iterator[re.Match[str]]:
         if text[position : position + 1] != " ":
             return
         position += 1
+
+
+def _can_begin_name(word: str) -> bool:
+    return word[0].isupper() or has_han(word)
 
 
 def _known_at(text: str, offset: int) -> tuple[str, int] | None:

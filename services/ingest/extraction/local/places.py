@@ -2,6 +2,7 @@
 
 import re
 
+from services.ingest.extraction.local.chinese.script import has_han
 from services.ingest.extraction.local.finding import Edge, Finding, Subject
 from services.ingest.extraction.local.gazetteer import PLACES
 from services.ingest.extraction.local.names import is_given_name, is_organization, is_place, name_at
@@ -40,7 +41,7 @@ def place_at(text: str, *, known: bool = False) -> tuple[str, int] | None:
         first = name.split()[0]
         if known or is_organization(name) or is_given_name(first) or first.lower() in COMMON:
             return None
-        if text[end:].startswith("'s") or not name[0].isupper():
+        if text[end:].startswith("'s") or not (name[0].isupper() or has_han(name)):
             return None
     if text[end : end + 2] == ", ":
         region = name_at(text[end + 2 :])

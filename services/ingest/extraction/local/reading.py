@@ -5,7 +5,10 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 from uuid import UUID
 
-from services.ingest.extraction.local.feelings import emotion_of
+from services.ingest.extraction.local.chinese.findings import chinese_findings
+from services.ingest.extraction.local.chinese.script import has_han
+from services.ingest.extraction.local.chinese.times import chinese_time
+from services.ingest.extraction.local.emotions import emotion_of
 from services.ingest.extraction.local.finding import Edge, Finding, Subject
 from services.ingest.extraction.local.importance import importance_of, raised_by
 from services.ingest.extraction.local.names import names_in
@@ -78,6 +81,8 @@ class MessageReader:
         return None
 
     def _read_sentence(self, sentence: Sentence, speaker: Speaker, message: SourceMessage) -> None:
+        if has_han(sentence.text) and self._read_chinese(sentence, speaker, message):
+            return
         when = self._time_in(sentence, message.said_at)
         said: set[str] = set()
         if not sentence.stage_direction:
@@ -87,7 +92,22 @@ class MessageReader:
         if not sentence.question:
             self._add_statement(sentence, speaker.subject, when, said, message)
 
+    def _read_chinese(self, sentence: Sentence, speaker: Speaker, message: SourceMessage) -> bool:
+        """Take in what Chinese rules find; False if that is nothing, as in "I live in 上海"."""
+        subject = speaker.subject
+        when = self._time_in(sentence, message.said_at)
+        found = chinese_findings(sentence, subject, when)
+        for finding, clause in found.findings:
+            self._add_finding(finding, clause, sentence, when, message)
+        if found.findings and not found.all_told and not sentence.question:
+            self._add_statement(sentence, subject, when, set(), message)
+        return bool(found.findings)
+
     def _time_in(self, sentence: Sentence, said_at: datetime) -> TimeMention | None:
+        if has_han(sentence.text):
+            when = chinese_time(sentence.plain, said_at, self._zone)
+            if when is not None:
+                return when
         if not has_time_word(sentence.word_set, sentence.lower):
             return None
         return find_time(sentence.plain, said_at, self._zone)

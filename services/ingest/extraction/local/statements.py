@@ -6,6 +6,8 @@ grammar to be right and keeps every word findable.
 
 import re
 
+from services.ingest.extraction.local.chinese.script import has_han
+from services.ingest.extraction.local.chinese.statements import chinese_kind
 from services.ingest.extraction.local.lexicon import words
 from services.ingest.extraction.local.sentences import Sentence
 from services.ingest.extraction.local.vocabulary import COMMON
@@ -79,15 +81,15 @@ def kind_of(sentence: Sentence, *, dated: bool) -> str | None:
     if sentence.question or sentence.stage_direction:
         return None
     text = sentence.plain.strip()
+    if has_han(text):
+        return chinese_kind(text)
     if _INSTRUCTION.match(text):
         return "instruction"
     if _TODO.search(text):
         return "todo"
     if _DECISION.search(text):
         return "decision"
-    if dated and _DUTY.search(text) and not _NO_DUTY.search(text):
-        return "todo"
-    return None
+    return "todo" if dated and _DUTY.search(text) and not _NO_DUTY.search(text) else None
 
 
 def is_told(sentence: Sentence, *, dated: bool, names: int) -> bool:
@@ -97,7 +99,7 @@ def is_told(sentence: Sentence, *, dated: bool, names: int) -> bool:
     if sentence.stage_direction:
         return len(sentence.words) >= 4
     if _CJK.search(sentence.text):
-        return _is_told_in_cjk(sentence)
+        return _is_told_in_cjk(sentence, dated=dated)
     if len(sentence.words) < MIN_WORDS or _SMALL_TALK.match(sentence.lower):
         return False
     own = not _OWN_WORDS.isdisjoint(sentence.word_set) or sentence.words[0] in _SUBJECTLESS
@@ -110,9 +112,9 @@ def telling_words(sentence: Sentence) -> int:
     return len({word for word in sentence.word_set - COMMON if len(word) > 2})
 
 
-def _is_told_in_cjk(sentence: Sentence) -> bool:
+def _is_told_in_cjk(sentence: Sentence, *, dated: bool) -> bool:
     return (
         len(_CJK.findall(sentence.text)) >= MIN_CJK_CHARACTERS
-        and _CJK_OWN.search(sentence.text) is not None
+        and (dated or _CJK_OWN.search(sentence.text) is not None)
         and not _CJK_QUESTION.search(sentence.text)
     )

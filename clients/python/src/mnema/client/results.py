@@ -264,6 +264,8 @@ class SearchHit(TypedDict, total=False):
     start_offset: int
     end_offset: int
     page: int | None
+    line: int | None
+    paragraph: int | None
 
 
 class SearchResults(list[Hit]):
@@ -318,6 +320,8 @@ class EmotionProfile(TypedDict):
     dominant_emotions: list[EmotionCount]
     """The commonest first."""
     emotion_triggers: list[str]
+    source_memory_ids: list[str]
+    """The newest first; at most 1,000 of them."""
     source_count: int
     last_reflected_at: datetime | None
 

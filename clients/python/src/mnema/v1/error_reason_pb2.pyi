@@ -108,6 +108,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the ranking profile comes with the server and can't be changed. Metadata: name."""
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 48
     """OUT_OF_RANGE: the cursor is older than the events that are kept, or of a database that was set back. Metadata: field."""
+    ERROR_REASON_DOWNLOAD_LINK_INVALID: _ErrorReason.ValueType  # 60
+    """PERMISSION_DENIED: this is no download link of ours, or it was changed."""
+    ERROR_REASON_DOWNLOAD_LINK_EXPIRED: _ErrorReason.ValueType  # 61
+    """PERMISSION_DENIED: the download link has expired. Metadata: expired_at."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Says, for a machine, why a call failed."""
@@ -196,4 +200,8 @@ ERROR_REASON_RANKING_PROFILE_BUILT_IN: ErrorReason.ValueType  # 40
 """FAILED_PRECONDITION: the ranking profile comes with the server and can't be changed. Metadata: name."""
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 48
 """OUT_OF_RANGE: the cursor is older than the events that are kept, or of a database that was set back. Metadata: field."""
+ERROR_REASON_DOWNLOAD_LINK_INVALID: ErrorReason.ValueType  # 60
+"""PERMISSION_DENIED: this is no download link of ours, or it was changed."""
+ERROR_REASON_DOWNLOAD_LINK_EXPIRED: ErrorReason.ValueType  # 61
+"""PERMISSION_DENIED: the download link has expired. Metadata: expired_at."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

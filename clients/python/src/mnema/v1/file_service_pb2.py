@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from mnema.v1 import vector_service_pb2 as mnema_dot_v1_dot_vector__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmnema/v1/file_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmnema/v1/vector_service.proto\"\xa9\x02\n\x04\x46ile\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x11\n\tfile_type\x18\x04 \x01(\t\x12\x11\n\tmime_type\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x08 \x01(\t\x12\x0c\n\x04tags\x18\t \x03(\t\x12)\n\x08metadata\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x13\n\x0bsource_type\x18\x0b \x01(\t\x12\x13\n\x0b\x63hunk_count\x18\x0c \x01(\x05\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbe\x01\n\x07NewFile\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x66ilename\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tmime_type\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x12\n\nsize_bytes\x18\x08 \x01(\x03\"O\n\x11UploadFileRequest\x12!\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x11.mnema.v1.NewFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"2\n\x12UploadFileResponse\x12\x1c\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.File\"\xc7\x01\n\x11\x43reateFileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x66ilename\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tfile_data\x18\x03 \x01(\x0c\x12\x11\n\tmime_type\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"2\n\x12\x43reateFileResponse\x12\x1c\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.File\"\xbd\x01\n\x19\x43reateFileFromTextRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05title\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63ontent\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x07 \x01(\t\":\n\x1a\x43reateFileFromTextResponse\x12\x1c\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.File\">\n\x0eGetFileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x66ile_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"/\n\x0fGetFileResponse\x12\x1c\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.File\"\x84\x01\n\x10ListFilesRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x12\n\nfile_types\x18\x04 \x03(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"K\n\x11ListFilesResponse\x12\x1d\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x0e.mnema.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x13\x44ownloadFileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x66ile_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"A\n\x11\x44\x65leteFileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x66ile_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"%\n\x12\x44\x65leteFileResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08\"u\n\x12SearchFilesRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05query\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x12\n\nfile_types\x18\x04 \x03(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\"H\n\x13SearchFilesResponse\x12\x1f\n\x04hits\x18\x01 \x03(\x0b\x32\x11.mnema.v1.FileHit\x12\x10\n\x08\x64\x65graded\x18\x02 \x01(\x08\"`\n\x07\x46ileHit\x12\x1e\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x0f.mnema.v1.Chunk\x12\r\n\x05score\x18\x02 \x01(\x01\x12&\n\trelevance\x18\x03 \x01(\x0b\x32\x13.mnema.v1.Relevance2\x9b\x07\n\x0b\x46ileService\x12K\n\nUploadFile\x12\x1b.mnema.v1.UploadFileRequest\x1a\x1c.mnema.v1.UploadFileResponse\"\x00(\x01\x12m\n\nCreateFile\x12\x1b.mnema.v1.CreateFileRequest\x1a\x1c.mnema.v1.CreateFileResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/users/{user_id}/files:\x01*\x12\x8e\x01\n\x12\x43reateFileFromText\x12#.mnema.v1.CreateFileFromTextRequest\x1a$.mnema.v1.CreateFileFromTextResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/users/{user_id}/files:fromText:\x01*\x12k\n\x07GetFile\x12\x18.mnema.v1.GetFileRequest\x1a\x19.mnema.v1.GetFileResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/users/{user_id}/files/{file_id}\x12g\n\tListFiles\x12\x1a.mnema.v1.ListFilesRequest\x1a\x1b.mnema.v1.ListFilesResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/users/{user_id}/files\x12z\n\x0c\x44ownloadFile\x12\x1d.mnema.v1.DownloadFileRequest\x1a\x14.google.api.HttpBody\"3\x82\xd3\xe4\x93\x02-\x12+/v1/users/{user_id}/files/{file_id}/content0\x01\x12t\n\nDeleteFile\x12\x1b.mnema.v1.DeleteFileRequest\x1a\x1c.mnema.v1.DeleteFileResponse\"+\x82\xd3\xe4\x93\x02%*#/v1/users/{user_id}/files/{file_id}\x12w\n\x0bSearchFiles\x12\x1c.mnema.v1.SearchFilesRequest\x1a\x1d.mnema.v1.SearchFilesResponse\"+\x82\xd3\xe4\x93\x02%\" /v1/users/{user_id}/files:search:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmnema/v1/file_service.proto\x12\x08mnema.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmnema/v1/vector_service.proto\"\xa9\x02\n\x04\x46ile\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x11\n\tfile_type\x18\x04 \x01(\t\x12\x11\n\tmime_type\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x08 \x01(\t\x12\x0c\n\x04tags\x18\t \x03(\t\x12)\n\x08metadata\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x13\n\x0bsource_type\x18\x0b \x01(\t\x12\x13\n\x0b\x63hunk_count\x18\x0c \x01(\x05\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbe\x01\n\x07NewFile\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x66ilename\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tmime_type\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x12\n\nsize_bytes\x18\x08 \x01(\x03\"O\n\x11UploadFileRequest\x12!\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x11.mnema.v1.NewFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"2\n\x12UploadFileResponse\x12\x1c\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.File\"\xc7\x01\n\x11\x43reateFileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x66ilename\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tfile_data\x18\x03 \x01(\x0c\x12\x11\n\tmime_type\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"2\n\x12\x43reateFileResponse\x12\x1c\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.File\"\xbd\x01\n\x19\x43reateFileFromTextRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05title\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63ontent\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x07 \x01(\t\":\n\x1a\x43reateFileFromTextResponse\x12\x1c\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.File\">\n\x0eGetFileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x66ile_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"/\n\x0fGetFileResponse\x12\x1c\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0e.mnema.v1.File\"\x84\x01\n\x10ListFilesRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x12\n\nfile_types\x18\x04 \x03(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"K\n\x11ListFilesResponse\x12\x1d\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x0e.mnema.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x13\x44ownloadFileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x66ile_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"t\n\x15GetDownloadUrlRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x66ile_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12-\n\nexpires_in\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"U\n\x16GetDownloadUrlResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x15\x44ownloadByLinkRequest\x12\x13\n\x05token\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"A\n\x11\x44\x65leteFileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x66ile_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"%\n\x12\x44\x65leteFileResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08\"u\n\x12SearchFilesRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05query\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x12\n\nfile_types\x18\x04 \x03(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\"H\n\x13SearchFilesResponse\x12\x1f\n\x04hits\x18\x01 \x03(\x0b\x32\x11.mnema.v1.FileHit\x12\x10\n\x08\x64\x65graded\x18\x02 \x01(\x08\"`\n\x07\x46ileHit\x12\x1e\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x0f.mnema.v1.Chunk\x12\r\n\x05score\x18\x02 \x01(\x01\x12&\n\trelevance\x18\x03 \x01(\x0b\x32\x13.mnema.v1.Relevance2\x91\t\n\x0b\x46ileService\x12K\n\nUploadFile\x12\x1b.mnema.v1.UploadFileRequest\x1a\x1c.mnema.v1.UploadFileResponse\"\x00(\x01\x12m\n\nCreateFile\x12\x1b.mnema.v1.CreateFileRequest\x1a\x1c.mnema.v1.CreateFileResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/users/{user_id}/files:\x01*\x12\x8e\x01\n\x12\x43reateFileFromText\x12#.mnema.v1.CreateFileFromTextRequest\x1a$.mnema.v1.CreateFileFromTextResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/users/{user_id}/files:fromText:\x01*\x12k\n\x07GetFile\x12\x18.mnema.v1.GetFileRequest\x1a\x19.mnema.v1.GetFileResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/users/{user_id}/files/{file_id}\x12g\n\tListFiles\x12\x1a.mnema.v1.ListFilesRequest\x1a\x1b.mnema.v1.ListFilesResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/users/{user_id}/files\x12z\n\x0c\x44ownloadFile\x12\x1d.mnema.v1.DownloadFileRequest\x1a\x14.google.api.HttpBody\"3\x82\xd3\xe4\x93\x02-\x12+/v1/users/{user_id}/files/{file_id}/content0\x01\x12\x8c\x01\n\x0eGetDownloadUrl\x12\x1f.mnema.v1.GetDownloadUrlRequest\x1a .mnema.v1.GetDownloadUrlResponse\"7\x82\xd3\xe4\x93\x02\x31\x12//v1/users/{user_id}/files/{file_id}:downloadUrl\x12\x65\n\x0e\x44ownloadByLink\x12\x1f.mnema.v1.DownloadByLinkRequest\x1a\x14.google.api.HttpBody\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/files:download0\x01\x12t\n\nDeleteFile\x12\x1b.mnema.v1.DeleteFileRequest\x1a\x1c.mnema.v1.DeleteFileResponse\"+\x82\xd3\xe4\x93\x02%*#/v1/users/{user_id}/files/{file_id}\x12w\n\x0bSearchFiles\x12\x1c.mnema.v1.SearchFilesRequest\x1a\x1d.mnema.v1.SearchFilesResponse\"+\x82\xd3\xe4\x93\x02%\" /v1/users/{user_id}/files:search:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,6 +62,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLOADFILEREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
   _globals['_DOWNLOADFILEREQUEST'].fields_by_name['file_id']._loaded_options = None
   _globals['_DOWNLOADFILEREQUEST'].fields_by_name['file_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETDOWNLOADURLREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_GETDOWNLOADURLREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETDOWNLOADURLREQUEST'].fields_by_name['file_id']._loaded_options = None
+  _globals['_GETDOWNLOADURLREQUEST'].fields_by_name['file_id']._serialized_options = b'\342A\001\002'
+  _globals['_DOWNLOADBYLINKREQUEST'].fields_by_name['token']._loaded_options = None
+  _globals['_DOWNLOADBYLINKREQUEST'].fields_by_name['token']._serialized_options = b'\342A\001\002'
   _globals['_DELETEFILEREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_DELETEFILEREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
   _globals['_DELETEFILEREQUEST'].fields_by_name['file_id']._loaded_options = None
@@ -79,46 +86,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FILESERVICE'].methods_by_name['ListFiles']._serialized_options = b'\202\323\344\223\002\033\022\031/v1/users/{user_id}/files'
   _globals['_FILESERVICE'].methods_by_name['DownloadFile']._loaded_options = None
   _globals['_FILESERVICE'].methods_by_name['DownloadFile']._serialized_options = b'\202\323\344\223\002-\022+/v1/users/{user_id}/files/{file_id}/content'
+  _globals['_FILESERVICE'].methods_by_name['GetDownloadUrl']._loaded_options = None
+  _globals['_FILESERVICE'].methods_by_name['GetDownloadUrl']._serialized_options = b'\202\323\344\223\0021\022//v1/users/{user_id}/files/{file_id}:downloadUrl'
+  _globals['_FILESERVICE'].methods_by_name['DownloadByLink']._loaded_options = None
+  _globals['_FILESERVICE'].methods_by_name['DownloadByLink']._serialized_options = b'\202\323\344\223\002\024\022\022/v1/files:download'
   _globals['_FILESERVICE'].methods_by_name['DeleteFile']._loaded_options = None
   _globals['_FILESERVICE'].methods_by_name['DeleteFile']._serialized_options = b'\202\323\344\223\002%*#/v1/users/{user_id}/files/{file_id}'
   _globals['_FILESERVICE'].methods_by_name['SearchFiles']._loaded_options = None
   _globals['_FILESERVICE'].methods_by_name['SearchFiles']._serialized_options = b'\202\323\344\223\002%\" /v1/users/{user_id}/files:search:\001*'
-  _globals['_FILE']._serialized_start=226
-  _globals['_FILE']._serialized_end=523
-  _globals['_NEWFILE']._serialized_start=526
-  _globals['_NEWFILE']._serialized_end=716
-  _globals['_UPLOADFILEREQUEST']._serialized_start=718
-  _globals['_UPLOADFILEREQUEST']._serialized_end=797
-  _globals['_UPLOADFILERESPONSE']._serialized_start=799
-  _globals['_UPLOADFILERESPONSE']._serialized_end=849
-  _globals['_CREATEFILEREQUEST']._serialized_start=852
-  _globals['_CREATEFILEREQUEST']._serialized_end=1051
-  _globals['_CREATEFILERESPONSE']._serialized_start=1053
-  _globals['_CREATEFILERESPONSE']._serialized_end=1103
-  _globals['_CREATEFILEFROMTEXTREQUEST']._serialized_start=1106
-  _globals['_CREATEFILEFROMTEXTREQUEST']._serialized_end=1295
-  _globals['_CREATEFILEFROMTEXTRESPONSE']._serialized_start=1297
-  _globals['_CREATEFILEFROMTEXTRESPONSE']._serialized_end=1355
-  _globals['_GETFILEREQUEST']._serialized_start=1357
-  _globals['_GETFILEREQUEST']._serialized_end=1419
-  _globals['_GETFILERESPONSE']._serialized_start=1421
-  _globals['_GETFILERESPONSE']._serialized_end=1468
-  _globals['_LISTFILESREQUEST']._serialized_start=1471
-  _globals['_LISTFILESREQUEST']._serialized_end=1603
-  _globals['_LISTFILESRESPONSE']._serialized_start=1605
-  _globals['_LISTFILESRESPONSE']._serialized_end=1680
-  _globals['_DOWNLOADFILEREQUEST']._serialized_start=1682
-  _globals['_DOWNLOADFILEREQUEST']._serialized_end=1749
-  _globals['_DELETEFILEREQUEST']._serialized_start=1751
-  _globals['_DELETEFILEREQUEST']._serialized_end=1816
-  _globals['_DELETEFILERESPONSE']._serialized_start=1818
-  _globals['_DELETEFILERESPONSE']._serialized_end=1855
-  _globals['_SEARCHFILESREQUEST']._serialized_start=1857
-  _globals['_SEARCHFILESREQUEST']._serialized_end=1974
-  _globals['_SEARCHFILESRESPONSE']._serialized_start=1976
-  _globals['_SEARCHFILESRESPONSE']._serialized_end=2048
-  _globals['_FILEHIT']._serialized_start=2050
-  _globals['_FILEHIT']._serialized_end=2146
-  _globals['_FILESERVICE']._serialized_start=2149
-  _globals['_FILESERVICE']._serialized_end=3072
+  _globals['_FILE']._serialized_start=258
+  _globals['_FILE']._serialized_end=555
+  _globals['_NEWFILE']._serialized_start=558
+  _globals['_NEWFILE']._serialized_end=748
+  _globals['_UPLOADFILEREQUEST']._serialized_start=750
+  _globals['_UPLOADFILEREQUEST']._serialized_end=829
+  _globals['_UPLOADFILERESPONSE']._serialized_start=831
+  _globals['_UPLOADFILERESPONSE']._serialized_end=881
+  _globals['_CREATEFILEREQUEST']._serialized_start=884
+  _globals['_CREATEFILEREQUEST']._serialized_end=1083
+  _globals['_CREATEFILERESPONSE']._serialized_start=1085
+  _globals['_CREATEFILERESPONSE']._serialized_end=1135
+  _globals['_CREATEFILEFROMTEXTREQUEST']._serialized_start=1138
+  _globals['_CREATEFILEFROMTEXTREQUEST']._serialized_end=1327
+  _globals['_CREATEFILEFROMTEXTRESPONSE']._serialized_start=1329
+  _globals['_CREATEFILEFROMTEXTRESPONSE']._serialized_end=1387
+  _globals['_GETFILEREQUEST']._serialized_start=1389
+  _globals['_GETFILEREQUEST']._serialized_end=1451
+  _globals['_GETFILERESPONSE']._serialized_start=1453
+  _globals['_GETFILERESPONSE']._serialized_end=1500
+  _globals['_LISTFILESREQUEST']._serialized_start=1503
+  _globals['_LISTFILESREQUEST']._serialized_end=1635
+  _globals['_LISTFILESRESPONSE']._serialized_start=1637
+  _globals['_LISTFILESRESPONSE']._serialized_end=1712
+  _globals['_DOWNLOADFILEREQUEST']._serialized_start=1714
+  _globals['_DOWNLOADFILEREQUEST']._serialized_end=1781
+  _globals['_GETDOWNLOADURLREQUEST']._serialized_start=1783
+  _globals['_GETDOWNLOADURLREQUEST']._serialized_end=1899
+  _globals['_GETDOWNLOADURLRESPONSE']._serialized_start=1901
+  _globals['_GETDOWNLOADURLRESPONSE']._serialized_end=1986
+  _globals['_DOWNLOADBYLINKREQUEST']._serialized_start=1988
+  _globals['_DOWNLOADBYLINKREQUEST']._serialized_end=2032
+  _globals['_DELETEFILEREQUEST']._serialized_start=2034
+  _globals['_DELETEFILEREQUEST']._serialized_end=2099
+  _globals['_DELETEFILERESPONSE']._serialized_start=2101
+  _globals['_DELETEFILERESPONSE']._serialized_end=2138
+  _globals['_SEARCHFILESREQUEST']._serialized_start=2140
+  _globals['_SEARCHFILESREQUEST']._serialized_end=2257
+  _globals['_SEARCHFILESRESPONSE']._serialized_start=2259
+  _globals['_SEARCHFILESRESPONSE']._serialized_end=2331
+  _globals['_FILEHIT']._serialized_start=2333
+  _globals['_FILEHIT']._serialized_end=2429
+  _globals['_FILESERVICE']._serialized_start=2432
+  _globals['_FILESERVICE']._serialized_end=3601
 # @@protoc_insertion_point(module_scope)

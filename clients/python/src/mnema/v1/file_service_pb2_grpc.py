@@ -68,6 +68,16 @@ class FileServiceStub(object):
                 request_serializer=mnema_dot_v1_dot_file__service__pb2.DownloadFileRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.GetDownloadUrl = channel.unary_unary(
+                '/mnema.v1.FileService/GetDownloadUrl',
+                request_serializer=mnema_dot_v1_dot_file__service__pb2.GetDownloadUrlRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_file__service__pb2.GetDownloadUrlResponse.FromString,
+                _registered_method=True)
+        self.DownloadByLink = channel.unary_stream(
+                '/mnema.v1.FileService/DownloadByLink',
+                request_serializer=mnema_dot_v1_dot_file__service__pb2.DownloadByLinkRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.DeleteFile = channel.unary_unary(
                 '/mnema.v1.FileService/DeleteFile',
                 request_serializer=mnema_dot_v1_dot_file__service__pb2.DeleteFileRequest.SerializeToString,
@@ -133,6 +143,28 @@ class FileServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDownloadUrl(self, request, context):
+        """Makes a link by which anyone may download a file's bytes until it expires, without an API key.
+
+        It leads to the object storage itself (S3), or to DownloadByLink where that serves nobody (a folder, a file made from
+        text). Fails with FAILED_PRECONDITION (NOT_SUPPORTED) if the server does not know its public address.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadByLink(self, request, context):
+        """Downloads the bytes of the file that a link of GetDownloadUrl names, in pieces; over REST the plain bytes.
+
+        Needs no API key: the token alone decides, and it is good for this one file of this one user. PERMISSION_DENIED
+        (DOWNLOAD_LINK_INVALID, DOWNLOAD_LINK_EXPIRED) for any other; NOT_FOUND once the file is deleted.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteFile(self, request, context):
         """Deletes a file: its bytes, its text and its chunks. Says whether it was there.
         """
@@ -178,6 +210,16 @@ def add_FileServiceServicer_to_server(servicer, server):
             'DownloadFile': grpc.unary_stream_rpc_method_handler(
                     servicer.DownloadFile,
                     request_deserializer=mnema_dot_v1_dot_file__service__pb2.DownloadFileRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetDownloadUrl': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDownloadUrl,
+                    request_deserializer=mnema_dot_v1_dot_file__service__pb2.GetDownloadUrlRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_file__service__pb2.GetDownloadUrlResponse.SerializeToString,
+            ),
+            'DownloadByLink': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadByLink,
+                    request_deserializer=mnema_dot_v1_dot_file__service__pb2.DownloadByLinkRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'DeleteFile': grpc.unary_unary_rpc_method_handler(
@@ -355,6 +397,60 @@ class FileService(object):
             target,
             '/mnema.v1.FileService/DownloadFile',
             mnema_dot_v1_dot_file__service__pb2.DownloadFileRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDownloadUrl(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.FileService/GetDownloadUrl',
+            mnema_dot_v1_dot_file__service__pb2.GetDownloadUrlRequest.SerializeToString,
+            mnema_dot_v1_dot_file__service__pb2.GetDownloadUrlResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadByLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/mnema.v1.FileService/DownloadByLink',
+            mnema_dot_v1_dot_file__service__pb2.DownloadByLinkRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

@@ -56,6 +56,20 @@ class FileServiceStub:
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
+    GetDownloadUrl: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.GetDownloadUrlRequest, _file_service_pb2.GetDownloadUrlResponse]
+    """Makes a link by which anyone may download a file's bytes until it expires, without an API key.
+
+    It leads to the object storage itself (S3), or to DownloadByLink where that serves nobody (a folder, a file made from
+    text). Fails with FAILED_PRECONDITION (NOT_SUPPORTED) if the server does not know its public address.
+    """
+    DownloadByLink: _grpc.UnaryStreamMultiCallable[_file_service_pb2.DownloadByLinkRequest, _httpbody_pb2.HttpBody]
+    """Downloads the bytes of the file that a link of GetDownloadUrl names, in pieces; over REST the plain bytes.
+
+    Needs no API key: the token alone decides, and it is good for this one file of this one user. PERMISSION_DENIED
+    (DOWNLOAD_LINK_INVALID, DOWNLOAD_LINK_EXPIRED) for any other; NOT_FOUND once the file is deleted.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    """
     DeleteFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.DeleteFileRequest, _file_service_pb2.DeleteFileResponse]
     """Deletes a file: its bytes, its text and its chunks. Says whether it was there."""
     SearchFiles: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.SearchFilesRequest, _file_service_pb2.SearchFilesResponse]
@@ -85,6 +99,20 @@ class FileServiceAsyncStub(FileServiceStub):
     """Lists files, the newest first."""
     DownloadFile: _aio.UnaryStreamMultiCallable[_file_service_pb2.DownloadFileRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Downloads a file's bytes as they were uploaded, in pieces; over REST the plain bytes.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    """
+    GetDownloadUrl: _aio.UnaryUnaryMultiCallable[_file_service_pb2.GetDownloadUrlRequest, _file_service_pb2.GetDownloadUrlResponse]  # type: ignore[assignment]
+    """Makes a link by which anyone may download a file's bytes until it expires, without an API key.
+
+    It leads to the object storage itself (S3), or to DownloadByLink where that serves nobody (a folder, a file made from
+    text). Fails with FAILED_PRECONDITION (NOT_SUPPORTED) if the server does not know its public address.
+    """
+    DownloadByLink: _aio.UnaryStreamMultiCallable[_file_service_pb2.DownloadByLinkRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Downloads the bytes of the file that a link of GetDownloadUrl names, in pieces; over REST the plain bytes.
+
+    Needs no API key: the token alone decides, and it is good for this one file of this one user. PERMISSION_DENIED
+    (DOWNLOAD_LINK_INVALID, DOWNLOAD_LINK_EXPIRED) for any other; NOT_FOUND once the file is deleted.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
@@ -150,6 +178,32 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
         """Downloads a file's bytes as they were uploaded, in pieces; over REST the plain bytes.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+
+    @_abc_1.abstractmethod
+    def GetDownloadUrl(
+        self,
+        request: _file_service_pb2.GetDownloadUrlRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_file_service_pb2.GetDownloadUrlResponse, _abc.Awaitable[_file_service_pb2.GetDownloadUrlResponse]]:
+        """Makes a link by which anyone may download a file's bytes until it expires, without an API key.
+
+        It leads to the object storage itself (S3), or to DownloadByLink where that serves nobody (a folder, a file made from
+        text). Fails with FAILED_PRECONDITION (NOT_SUPPORTED) if the server does not know its public address.
+        """
+
+    @_abc_1.abstractmethod
+    def DownloadByLink(
+        self,
+        request: _file_service_pb2.DownloadByLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """Downloads the bytes of the file that a link of GetDownloadUrl names, in pieces; over REST the plain bytes.
+
+        Needs no API key: the token alone decides, and it is good for this one file of this one user. PERMISSION_DENIED
+        (DOWNLOAD_LINK_INVALID, DOWNLOAD_LINK_EXPIRED) for any other; NOT_FOUND once the file is deleted.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """

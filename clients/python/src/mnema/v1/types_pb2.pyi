@@ -716,6 +716,7 @@ class EmotionProfile(_message.Message):
     EMOTION_TRIGGERS_FIELD_NUMBER: _builtins.int
     SOURCE_COUNT_FIELD_NUMBER: _builtins.int
     LAST_REFLECTED_AT_FIELD_NUMBER: _builtins.int
+    SOURCE_MEMORY_IDS_FIELD_NUMBER: _builtins.int
     latest_state: _builtins.str
     """The recent state in words, such as "mostly positive: happy, excited"; empty before the first digest."""
     latest_state_period: _builtins.str
@@ -746,6 +747,10 @@ class EmotionProfile(_message.Message):
     def last_reflected_at(self) -> _timestamp_pb2.Timestamp:
         """Up to when memories have been digested (record time)."""
 
+    @_builtins.property
+    def source_memory_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The memories that the averages rest on, the newest first: at most the newest 1,000 of them."""
+
     def __init__(
         self,
         *,
@@ -760,10 +765,11 @@ class EmotionProfile(_message.Message):
         emotion_triggers: _abc.Iterable[_builtins.str] | None = ...,
         source_count: _builtins.int = ...,
         last_reflected_at: _timestamp_pb2.Timestamp | None = ...,
+        source_memory_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_reflected_at", b"last_reflected_at", "latest_state_updated_at", b"latest_state_updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arousal_avg", b"arousal_avg", "dominant_emotions", b"dominant_emotions", "emotion_triggers", b"emotion_triggers", "last_reflected_at", b"last_reflected_at", "latest_state", b"latest_state", "latest_state_arousal", b"latest_state_arousal", "latest_state_period", b"latest_state_period", "latest_state_updated_at", b"latest_state_updated_at", "latest_state_valence", b"latest_state_valence", "source_count", b"source_count", "valence_avg", b"valence_avg"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arousal_avg", b"arousal_avg", "dominant_emotions", b"dominant_emotions", "emotion_triggers", b"emotion_triggers", "last_reflected_at", b"last_reflected_at", "latest_state", b"latest_state", "latest_state_arousal", b"latest_state_arousal", "latest_state_period", b"latest_state_period", "latest_state_updated_at", b"latest_state_updated_at", "latest_state_valence", b"latest_state_valence", "source_count", b"source_count", "source_memory_ids", b"source_memory_ids", "valence_avg", b"valence_avg"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -849,6 +849,8 @@ class Chunk(_message.Message):
     START_OFFSET_FIELD_NUMBER: _builtins.int
     END_OFFSET_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    PARAGRAPH_FIELD_NUMBER: _builtins.int
     chunk_id: _builtins.str
     """Names the chunk; a UUIDv7."""
     file_id: _builtins.str
@@ -865,6 +867,12 @@ class Chunk(_message.Message):
     """Where it ends, in characters; exclusive."""
     page: _builtins.int
     """The page it is on, from 1; 0 where the file has no pages."""
+    line: _builtins.int
+    """The line it begins on, from 1: of its page where there are pages, else of the file's text. 0: stored before lines were
+    counted.
+    """
+    paragraph: _builtins.int
+    """The paragraph it begins in, from 1, counted as lines are: a new one begins after each blank line. 0 as for lines."""
     def __init__(
         self,
         *,
@@ -876,10 +884,12 @@ class Chunk(_message.Message):
         start_offset: _builtins.int = ...,
         end_offset: _builtins.int = ...,
         page: _builtins.int = ...,
+        line: _builtins.int = ...,
+        paragraph: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_id", b"chunk_id", "content", b"content", "end_offset", b"end_offset", "file_id", b"file_id", "filename", b"filename", "page", b"page", "position", b"position", "start_offset", b"start_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_id", b"chunk_id", "content", b"content", "end_offset", b"end_offset", "file_id", b"file_id", "filename", b"filename", "line", b"line", "page", b"page", "paragraph", b"paragraph", "position", b"position", "start_offset", b"start_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -222,6 +222,26 @@ class AsyncFiles:
             async for answer in answers:
                 yield answer.data
 
+    async def get_presigned_url(self, user_id: str, file_id: str, expires_in: int = 3600) -> str:
+        """Makes a link by which anyone may download a file's bytes, without an API key.
+
+        Args:
+            user_id: whose it is.
+            file_id: which file.
+            expires_in: how long the link works, in seconds: 1 to 604,800 (7 days).
+
+        Raises:
+            NotFound: the user has none of that id.
+            FailedPrecondition: the server does not know its public address.
+
+        Example:
+            url = await nm.files.get_presigned_url("alice", doc.id, expires_in=600)
+        """
+        stub = self._caller.stub(FileServiceStub)
+        request = pb.GetDownloadUrlRequest(user_id=user_id, file_id=file_id)
+        request.expires_in.FromSeconds(expires_in)
+        return (await self._caller.read(stub.GetDownloadUrl, request)).url
+
     async def delete(self, user_id: str, file_id: str) -> bool:
         """Deletes a file: its bytes, its text and its chunks; whether it was there."""
         stub = self._caller.stub(FileServiceStub)
@@ -246,8 +266,9 @@ class AsyncFiles:
             category: only files of this category.
 
         Returns:
-            Dicts with file_id, filename, position, content, page and score (0 to 1), the best
-            first. `degraded` is True if only words could be searched.
+            Dicts with file_id, filename, position, content, page, line, paragraph, start_offset,
+            end_offset and score (0 to 1), the best first. `degraded` is True if only words could
+            be searched.
         """
         stub = self._caller.stub(FileServiceStub)
         request = pb.SearchFilesRequest(

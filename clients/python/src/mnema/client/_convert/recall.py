@@ -279,6 +279,8 @@ def _chunk_hit(chunk: vector_service_pb2.Chunk) -> SearchHit:
         start_offset=chunk.start_offset,
         end_offset=chunk.end_offset,
         page=chunk.page or None,
+        line=chunk.line or None,
+        paragraph=chunk.paragraph or None,
     )
 
 
@@ -337,6 +339,7 @@ def emotion_profile(profile: types_pb2.EmotionProfile) -> EmotionProfile:
             {"label": each.label, "count": each.count} for each in profile.dominant_emotions
         ],
         emotion_triggers=list(profile.emotion_triggers),
+        source_memory_ids=list(profile.source_memory_ids),
         source_count=profile.source_count,
         last_reflected_at=optional_moment(profile, "last_reflected_at"),
     )

@@ -1,0 +1,141 @@
+"""Emotion of a sentence: found where it is expressed, in English and Chinese, and nowhere else."""
+
+import subprocess
+import sys
+
+import pytest
+
+from services.ingest.extraction.local.emotions import emotion_of
+from services.ingest.extraction.local.sentences import sentences_of
+from services.ingest.extraction.model import Emotion
+
+
+def felt(text: str) -> Emotion | None:
+    (sentence,) = sentences_of(text)
+    return emotion_of(sentence)
+
+
+EXPRESSED = [
+    ("I'm so excited about the new job!", 1, "excited"),
+    ("I was really sad when my dog died.", -1, "sad"),
+    ("I am furious with my landlord.", -1, "furious"),
+    ("I feel lonely since the move.", -1, "lonely"),
+    ("I'm thrilled that we won the race!", 1, "thrilled"),
+    ("I am nervous about the exam.", -1, "nervous"),
+    ("I felt embarrassed in front of everybody.", -1, "embarrassed"),
+    ("I'm grateful for my friends.", 1, "grateful"),
+    ("That makes me happy.", 1, "happy"),
+    ("I hate this terrible weather!", -1, "distressed"),
+    ("I love this wonderful city.", 1, "joyful"),
+    ("We were terrified during the storm.", -1, "terrified"),
+    ("I am not happy with the result.", -1, "unhappy"),
+    ("I'm worried about my mother.", -1, "worried"),
+    ("I was disappointed by the film.", -1, "disappointed"),
+    ("I feel calm at the sea.", 1, "calm"),
+    ("I'm proud of my daughter.", 1, "proud"),
+    ("I'm stressed and tired.", -1, "stressed"),
+    ("The concert was absolutely amazing!!!", 1, "joyful"),
+    ("I miss her terribly, it hurts so much.", -1, "unhappy"),
+    ("I'm exhausted.", -1, "exhausted"),
+    ("The meeting left me frustrated.", -1, "frustrated"),
+    ("我今天特别开心！", 1, "joyful"),
+    ("我很难过，因为奶奶去世了。", -1, "sad"),
+    ("我好生气，他又迟到了。", -1, "displeased"),
+    ("我有点害怕明天的面试。", -1, "afraid"),
+    ("我不开心。", -1, "unhappy"),
+    ("他的话让我非常惊讶。", -1, "surprised"),
+    ("我感到孤独。", -1, "sad"),
+    ("我讨厌下雨天。", -1, "displeased"),
+    ("我觉得很幸福。", 1, "joyful"),
+    ("我对结果很失望。", -1, "sad"),
+    ("我今天 so happy!", 1, "joyful"),
+]
+NEUTRAL = [
+    "I live in Berlin.",
+    "I work as a nurse at a hospital.",
+    "The train leaves at seven.",
+    "My sister studies chemistry.",
+    "I bought a table yesterday.",
+    "We moved to Oslo in May.",
+    "I have two cats.",
+    "The report has forty pages.",
+    "I take the bus to the office.",
+    "My phone number changed.",
+    "He was born in 1990.",
+    "I need to call the bank on Monday.",
+    "The shop closes at six.",
+    "I speak Spanish and German.",
+    "The meeting is in room four.",
+    "I went to the library.",
+    "My brother is a teacher.",
+    "I am 34 years old.",
+    "I read a book about maps.",
+    "The window is open.",
+    "I use Python at work.",
+    "My birthday is on the third of June.",
+    "我住在上海。",
+    "我在腾讯工作。",
+    "会议在星期三下午三点。",
+    "我昨天去了超市。",
+    "我的妹妹叫小红。",
+    "我把文件发给了老板。",
+    "我买了一辆新车。",
+    "我三十四岁。",
+    "火车七点出发。",
+    "我每天坐地铁上班。",
+    "我们五月搬到了北京。",
+    "他是一名老师。",
+]
+
+
+@pytest.mark.parametrize(("text", "sign", "label"), EXPRESSED)
+def test_what_is_expressed_is_found(text: str, sign: int, label: str) -> None:
+    emotion = felt(text)
+    assert emotion is not None
+    assert emotion.valence * sign > 0
+    assert -1 <= emotion.valence <= 1
+    assert 0 < emotion.arousal <= 1
+    assert emotion.label == label
+
+
+@pytest.mark.parametrize("text", NEUTRAL)
+def test_what_is_only_told_has_no_emotion(text: str) -> None:
+    assert felt(text) is None
+
+
+@pytest.mark.parametrize(
+    ("weaker", "stronger"),
+    [
+        ("I'm happy.", "I'm so happy."),
+        ("I'm happy.", "I'm happy!!!"),
+        ("I feel calm.", "I feel terrified."),
+        ("I'm bored.", "I'm furious."),
+        ("我难过。", "我非常难过。"),
+    ],
+)
+def test_arousal_rises_with_the_intensity(weaker: str, stronger: str) -> None:
+    low, high = felt(weaker), felt(stronger)
+    assert low is not None
+    assert high is not None
+    assert low.arousal < high.arousal
+
+
+def test_negation_turns_the_valence_round() -> None:
+    happy, unhappy = felt("I am happy with it."), felt("I am not happy with it.")
+    assert happy is not None
+    assert unhappy is not None
+    assert happy.valence > 0 > unhappy.valence
+    assert felt("我不害怕。") is None
+
+
+def test_who_sees_no_chinese_loads_none_of_it() -> None:
+    script = (
+        "import sys; from services.ingest.extraction.local.emotions import emotion_of;"
+        "from services.ingest.extraction.local.sentences import sentences_of;"
+        "emotion_of(sentences_of(\"I'm happy.\")[0]); print('jieba' in sys.modules);"
+        "emotion_of(sentences_of('我很高兴。')[0]); print('jieba' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["False", "True"]
