@@ -13,6 +13,7 @@ What calls return stands in `mnema.client.models` (objects), `mnema.client.resul
 
 from mnema.client._async.client import AsyncMnema
 from mnema.client._sync.client import Mnema
+from mnema.client.digests import Digest
 from mnema.client.errors import (
     AlreadyExists,
     Cancelled,
@@ -43,7 +44,6 @@ from mnema.client.models import (
     ApiKey,
     ConversationMessage,
     ConversationSession,
-    Digest,
     Document,
     Emotion,
     Event,

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mnema.client.results import DigestResult
-
 
 @dataclass(frozen=True)
 class ConversationMessage:
@@ -102,29 +100,6 @@ class Extraction:
     finished_at: datetime | None
     duration: float
     """How long the attempt that succeeded took, in seconds."""
-    error: str | None = None
-    """What went wrong the last time."""
-    error_reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Digest:
-    """A digest: asked for, under way, or made."""
-
-    id: str
-    state: str
-    """"pending", "running", "done" or "failed"."""
-    trigger: str
-    """What asked for it: "call", or "interval" (enough was said since the one before)."""
-    batch_size: int
-    attempts: int
-    memories_analyzed: int
-    insights_generated: int
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    result: DigestResult | None = None
-    """What it found, once it is done; None in lists."""
     error: str | None = None
     """What went wrong the last time."""
     error_reason: str | None = None

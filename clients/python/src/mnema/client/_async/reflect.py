@@ -8,7 +8,7 @@ from mnema.client._async.calls import AsyncCaller, take
 from mnema.client._convert.names import DIGEST_STATES
 from mnema.client._convert.recall import digest_of, digest_result, emotion_profile
 from mnema.client._convert.times import timestamp_of
-from mnema.client.models import Digest
+from mnema.client.digests import Digest
 from mnema.client.results import DigestResult, EmotionProfile
 from mnema.v1 import reflect_service_pb2 as pb
 from mnema.v1.reflect_service_pb2_grpc import ReflectServiceStub

@@ -7,7 +7,7 @@ from mnema.client._convert.memories import memory_metadata
 from mnema.client._convert.names import DIGEST_STATES, DIGEST_TRIGGERS, MEMORY_TYPES
 from mnema.client._convert.ranking import profile_of
 from mnema.client._convert.times import moment_of, optional_moment
-from mnema.client.models import Digest
+from mnema.client.digests import Digest
 from mnema.client.results import (
     ConversationResult,
     DigestResult,
