@@ -51,7 +51,9 @@ TARGETS: dict[str, Target] = {
         ("vector", "graph"),
     ),
     "reflect": Target(
-        "services.reflect.target:build_reflect", ("mnema.v1.ReflectService",), ("vector",)
+        "services.reflect.target:build_reflect",
+        ("mnema.v1.ReflectService", "mnema.v1.AnalyticsService"),
+        ("vector",),
     ),
     "files": Target("services.files.target:build_files", ("mnema.v1.FileService",), ("vector",)),
     "accounts": Target("services.accounts.target:build_accounts", ("mnema.v1.AccountService",)),
@@ -62,6 +64,7 @@ PUBLIC_SERVICES: tuple[str, ...] = tuple(
 )
 STUBS: tuple[str, ...] = (
     "account_service",
+    "analytics_service",
     "conversation_service",
     "file_service",
     "graph_service",

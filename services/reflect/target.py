@@ -3,16 +3,18 @@
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-from mnema.v1 import reflect_service_pb2_grpc
+from mnema.v1 import analytics_service_pb2_grpc, reflect_service_pb2_grpc
 from services.contract.embedder import VectorEmbedder
 from services.providers.llm.factory import create_llm
 from services.providers.llm.settings import LlmSettings
+from services.reflect.analytics.servicer import AnalyticsServicer
 from services.reflect.digest import Digester
 from services.reflect.servicer import ReflectServicer
 from services.reflect.thinking import LlmThinker, RuleThinker, Thinker
 from services.runtime.channels import ChannelSettings, open_channel
 from services.runtime.config import DatabaseSettings, PeerSettings
 from services.runtime.database import Database
+from services.runtime.paging import PageTokens
 from services.runtime.server import Service, Servicers
 from services.storage.accounts import DatabaseAuthenticator
 
@@ -49,6 +51,11 @@ async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Ser
                 "mnema.v1.ReflectService",
                 servicer,
                 reflect_service_pb2_grpc.add_ReflectServiceServicer_to_server,
+            ),
+            Service(
+                "mnema.v1.AnalyticsService",
+                AnalyticsServicer(database, PageTokens(settings.internal_key)),
+                analytics_service_pb2_grpc.add_AnalyticsServiceServicer_to_server,
             ),
         ),
         authenticator=DatabaseAuthenticator(database),

@@ -114,6 +114,7 @@ BY_NAME: Mapping[str, Rule] = {
     "query": Text(8_192),
     "speaker": _NAME,
     "name": _NAME,
+    "entity": _NAME,
     "title": Text(512, "line"),
     "slot": _NAME,
     "custom_type": Text(128, "line"),
@@ -145,6 +146,8 @@ BY_NAME: Mapping[str, Rule] = {
     "max_depth": Number(0, 10),
     "max_retries": Number(0, 10),
     "batch_size": Number(0, 200),
+    "threshold_days": Number(0, 36_500),
+    "weeks": Number(0, 520),
     "decay_rate": Span(1, 100 * _YEAR_SECONDS),  # divided by
     "importance": Number(1, 10),
     "confidence": _SHARE,

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.feature("N19"), pytest.mark.feature("X04")]
 READ_VERBS = ("Get", "List", "Find", "Search", "Recall", "Download")
 WRITE_VERBS = (
     *("Create", "Add", "Set", "Put", "BatchSet", "Update", "Delete", "Ingest", "Upload"),
-    *("Close", "Revoke", "Retry", "Digest", "Embed"),
+    *("Close", "Revoke", "Retry", "Digest", "Embed", "Clear"),
 )
 
 

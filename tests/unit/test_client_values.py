@@ -24,6 +24,7 @@ from mnema.client._retries import Attempts
 from mnema.client.errors import BY_CODE, ErrorDetails, MnemaError, ResourceExhausted, Unavailable
 from mnema.v1 import (
     account_service_pb2,
+    analytics_service_pb2,
     conversation_service_pb2,
     file_service_pb2,
     graph_service_pb2,
@@ -39,6 +40,7 @@ from mnema.v1 import (
 PACKAGE = Path(mnema.client.__file__).parent
 CONTRACTS = (
     account_service_pb2,
+    analytics_service_pb2,
     conversation_service_pb2,
     file_service_pb2,
     graph_service_pb2,
@@ -214,7 +216,7 @@ def test_every_error_class_is_drawn_and_exported() -> None:
 
 def test_exported_names() -> None:
     public = {name for name in vars(mnema.client) if not name.startswith("_")}
-    modules = {"errors", "graph", "models", "ranking", "results"}
+    modules = {"analytics", "errors", "graph", "models", "ranking", "results"}
     assert public - modules == set(mnema.client.__all__)
     assert graph.NodeType is NodeType
     assert {"AsyncMnema", "Mnema", "MnemaError", "NodeType", "EdgeType"} <= public

@@ -7,12 +7,19 @@
         result = await nm.recall(user_id="alice", query="Where does Alice work?")
         print(result["merged"])
 
-What calls return stands in `mnema.client.models` (objects), `mnema.client.results` (dicts) and
-`mnema.client.graph`; what they raise in `mnema.client.errors`.
+What calls return stands in `mnema.client.models` (objects), `mnema.client.results` and
+`mnema.client.analytics` (dicts), and `mnema.client.graph`; what they raise in
+`mnema.client.errors`.
 """
 
 from mnema.client._async.client import AsyncMnema
 from mnema.client._sync.client import Mnema
+from mnema.client.analytics import (
+    ColdMemory,
+    EmbeddingCacheStats,
+    EntityProfile,
+    Stats,
+)
 from mnema.client.errors import (
     AlreadyExists,
     Cancelled,
@@ -63,6 +70,7 @@ __all__ = [
     "ApiKey",
     "AsyncMnema",
     "Cancelled",
+    "ColdMemory",
     "ConversationMessage",
     "ConversationSession",
     "DeadlineExceeded",
@@ -70,8 +78,10 @@ __all__ = [
     "Document",
     "Edge",
     "EdgeType",
+    "EmbeddingCacheStats",
     "Emotion",
     "EmotionProfile",
+    "EntityProfile",
     "Extraction",
     "FactorStrengths",
     "FailedPrecondition",
@@ -97,6 +107,7 @@ __all__ = [
     "ResourceExhausted",
     "SearchResults",
     "SignalWeight",
+    "Stats",
     "Tenant",
     "Triple",
     "TripleOutcome",

@@ -1,6 +1,7 @@
 """The client."""
 
 from mnema.client._async.accounts import AsyncAccounts
+from mnema.client._async.analytics import AsyncAnalytics
 from mnema.client._async.calls import AsyncCaller, AsyncConnection
 from mnema.client._async.conversations import AsyncConversations
 from mnema.client._async.files import AsyncFiles
@@ -14,7 +15,7 @@ from mnema.client._async.reflect import AsyncReflection
 from mnema.client._endpoint import DEFAULT_ADDRESS, endpoint
 
 
-class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
+class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, AsyncAnalytics):
     """The long-term memory of AI agents: a client of a Mnema server.
 
     Calls that fail because the server is down or busy are made again, with growing pauses, as

@@ -3,6 +3,7 @@
 
 from mnema.client._endpoint import DEFAULT_ADDRESS, endpoint
 from mnema.client._sync.accounts import Accounts
+from mnema.client._sync.analytics import Analytics
 from mnema.client._sync.calls import Caller, Connection
 from mnema.client._sync.conversations import Conversations
 from mnema.client._sync.files import Files
@@ -15,7 +16,7 @@ from mnema.client._sync.recall import Recall
 from mnema.client._sync.reflect import Reflection
 
 
-class Mnema(Intake, Extractions, Recall, Reflection):
+class Mnema(Intake, Extractions, Recall, Reflection, Analytics):
     """The long-term memory of AI agents: a client of a Mnema server.
 
     Calls that fail because the server is down or busy are made again, with growing pauses, as
