@@ -1,11 +1,12 @@
 """Providers as neuromem's documentation has a user write them, for tests that name them by path."""
 
 import hashlib
+import json
 import math
 from pathlib import Path
 from typing import Any
 
-from tests.openai_server import unit_vector
+from tests.openai_server import ChatRequest, canned_extraction, unit_vector
 
 
 class OwnEmbedding:
@@ -84,3 +85,10 @@ class Unmakeable:
 
     def __init__(self) -> None:
         self.root = math.sqrt(-1)
+
+
+class ExtractingLlm:
+    """Extracts as the tests' model server does."""
+
+    async def chat(self, messages: list[dict[str, str]], **kwargs: Any) -> str:
+        return json.dumps(canned_extraction(ChatRequest("chat", {"messages": messages})))
