@@ -110,9 +110,10 @@ def migrate(
         typer.Option(envvar=OWNER_DSN, help="Logs in as the owner of the tables (mnema_owner)."),
     ],
 ) -> None:
-    """Upgrade the database's schema, and make the space of the embedding model.
+    """Upgrade the database's schema, and make the space of the embedding model the active one.
 
-    Safe to run at any time; services refuse to start on a schema older than they need.
+    Safe to run at any time; services refuse to start on a schema older than they need. After a
+    change of the model stop the services first: everything is embedded anew when they are back.
     """
     revision = _run(prepare(_settings(), owner_dsn))
     Console().print(f"the schema is at revision [bold]{revision}[/]")

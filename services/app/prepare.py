@@ -1,7 +1,9 @@
 """`python -m services.app.prepare`: everything that must exist before a service starts.
 
 Assembles the local embedding model where it is missing, upgrades the schema, makes the
-embedding space of the configured model. Safe to run at any time and twice.
+embedding space of the configured model and activates it: where that is another model than
+before, everything is embedded anew, and the vectors of the one before are kept. Safe to run
+twice; with another model, while no service runs.
 """
 
 import asyncio
@@ -24,7 +26,7 @@ async def prepare(settings: Settings, owner_dsn: str) -> str:
         space = SpaceSpec(provider.model, provider.dims)
     finally:
         await provider.close()
-    return await migrate(owner_dsn, [space])
+    return await migrate(owner_dsn, [space], active=space)
 
 
 def main() -> int:

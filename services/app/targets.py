@@ -52,7 +52,9 @@ TARGETS: dict[str, Target] = {
         ("vector", "graph"),
     ),
     "reflect": Target(
-        "services.reflect.target:build_reflect", ("mnema.v1.ReflectService",), ("vector",)
+        "services.reflect.target:build_reflect",
+        ("mnema.v1.ReflectService", "mnema.v1.AnalyticsService"),
+        ("vector",),
     ),
     "files": Target("services.files.target:build_files", ("mnema.v1.FileService",), ("vector",)),
     "accounts": Target("services.accounts.target:build_accounts", ("mnema.v1.AccountService",)),
@@ -63,6 +65,7 @@ PUBLIC_SERVICES: tuple[str, ...] = tuple(
 )
 STUBS: tuple[str, ...] = (
     "account_service",
+    "analytics_service",
     "conversation_service",
     "event_service",
     "file_service",

@@ -5,11 +5,12 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from mnema.v1 import reflect_service_pb2_grpc
+from mnema.v1 import analytics_service_pb2_grpc, reflect_service_pb2_grpc
 from services.contract.embedder import VectorEmbedder
 from services.providers.llm.base import LlmProvider
 from services.providers.llm.factory import create_llm
 from services.providers.llm.settings import LlmSettings
+from services.reflect.analytics.servicer import AnalyticsServicer
 from services.reflect.digest import Digester
 from services.reflect.digest_jobs import DigestJobs
 from services.reflect.servicer import ReflectServicer
@@ -75,6 +76,11 @@ async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Ser
                 "mnema.v1.ReflectService",
                 servicer,
                 reflect_service_pb2_grpc.add_ReflectServiceServicer_to_server,
+            ),
+            Service(
+                "mnema.v1.AnalyticsService",
+                AnalyticsServicer(database, PageTokens(settings.internal_key)),
+                analytics_service_pb2_grpc.add_AnalyticsServiceServicer_to_server,
             ),
         ),
         authenticator=DatabaseAuthenticator(database),

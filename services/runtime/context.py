@@ -134,6 +134,16 @@ def require_admin() -> Principal:
     return caller
 
 
+def require_whole() -> Principal:
+    """PermissionDenied (TENANT_KEY_REQUIRED) for a user's key."""
+    caller = principal()
+    if caller.user_id is not None or caller.kind == "user":
+        raise PermissionDenied(
+            "a user's key does not reach what is not that user's", reason="TENANT_KEY_REQUIRED"
+        )
+    return caller
+
+
 def require_tenant() -> TenantId:
     """The tenant that the caller may act for as a whole.
 

@@ -116,6 +116,7 @@ BY_NAME: Mapping[str, Rule] = {
     "query": Text(8_192),
     "speaker": _NAME,
     "name": _NAME,
+    "entity": _NAME,
     "title": Text(512, "line"),
     "slot": _NAME,
     "custom_type": Text(128, "line"),
@@ -151,6 +152,8 @@ BY_NAME: Mapping[str, Rule] = {
     "batch_size": Number(0, 200),
     "max_context_tokens": Number(0, 131_072),  # 1 to 63 are refused by recall
     "expires_in": Span(1, 7 * 24 * 3600.0),  # what S3's signatures last at most
+    "threshold_days": Number(0, 36_500),
+    "weeks": Number(0, 520),
     "decay_rate": Span(1, 100 * _YEAR_SECONDS),  # divided by
     "importance": Number(1, 10),
     "confidence": _SHARE,

@@ -136,10 +136,10 @@ class MemoryFilter:
 
 
 _STORED_OTHERWISE = {"emotion": "emotion_valence, emotion_arousal, emotion_label"}
-_COLUMNS = ", ".join(_STORED_OTHERWISE.get(each.name, each.name) for each in fields(MemoryRow))
+COLUMNS = ", ".join(_STORED_OTHERWISE.get(each.name, each.name) for each in fields(MemoryRow))
 _TUPLES = ("tags", "entities", "source_message_ids", "source_memory_ids")
 SQL = {
-    name: statement.replace("{columns}", _COLUMNS) for name, statement in load("memories").items()
+    name: statement.replace("{columns}", COLUMNS) for name, statement in load("memories").items()
 }
 
 
@@ -325,7 +325,7 @@ async def get_memory(
 ) -> MemoryRow | None:
     """The last revision recorded by `as_of` (default: now), present then or taken back."""
     row = await connection.fetchrow(SQL["get_memory"], owner_id, memory_id, as_of)
-    return known_memory(_memory(dict(row)), as_of) if row else None
+    return known_memory(memory_row(dict(row)), as_of) if row else None
 
 
 async def get_revisions(
@@ -333,7 +333,7 @@ async def get_revisions(
 ) -> list[MemoryRow]:
     """The revisions of these item_ids, in no order; unknown ones are left out."""
     rows = await connection.fetch(SQL["get_revisions"], owner_id, list(item_ids))
-    return [_memory(dict(row)) for row in rows]
+    return [memory_row(dict(row)) for row in rows]
 
 
 async def get_recalled(
@@ -370,7 +370,7 @@ async def list_memories(
         *(after or (None, None)),
         limit,
     )
-    return [known_memory(_memory(dict(row)), chosen.as_of) for row in rows]
+    return [known_memory(memory_row(dict(row)), chosen.as_of) for row in rows]
 
 
 async def list_revisions(
@@ -389,7 +389,7 @@ async def list_revisions(
     rows = await connection.fetch(
         SQL["list_revisions"], owner_id, memory_id, *(after or (None, None)), limit, as_of
     )
-    return [known_memory(_memory(dict(row)), as_of) for row in rows]
+    return [known_memory(memory_row(dict(row)), as_of) for row in rows]
 
 
 def known_memory(row: MemoryRow, as_of: datetime | None) -> MemoryRow:
@@ -401,10 +401,11 @@ def known_memory(row: MemoryRow, as_of: datetime | None) -> MemoryRow:
 
 def _recalled(columns: dict[str, Any]) -> tuple[MemoryRow, Access | None]:
     count, last_at = columns.pop("access_count"), columns.pop("last_accessed_at")
-    return _memory(columns), None if count is None else Access(count, last_at)
+    return memory_row(columns), None if count is None else Access(count, last_at)
 
 
-def _memory(row: Mapping[str, Any]) -> MemoryRow:
+def memory_row(row: Mapping[str, Any]) -> MemoryRow:
+    """The revision in a row of COLUMNS."""
     columns = dict(row)
     valence = columns.pop("emotion_valence")
     arousal = columns.pop("emotion_arousal")

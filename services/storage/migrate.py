@@ -11,6 +11,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from services.storage.space_activation import activate
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number that nothing else in the database locks: it lets one migration run at a time.
 MIGRATION_LOCK = 7_236_517_001
@@ -32,11 +34,14 @@ def required_revision() -> str:
     return head
 
 
-async def migrate(owner_dsn: str, spaces: Sequence[SpaceSpec]) -> str:
+async def migrate(
+    owner_dsn: str, spaces: Sequence[SpaceSpec], *, active: SpaceSpec | None = None
+) -> str:
     """Upgrades the schema to the newest revision and makes the embedding spaces that are missing.
 
-    `owner_dsn` logs in as the owner of the tables, not as the services' role. Safe to run at
-    any time and from several places at once; returns the revision.
+    `owner_dsn` logs in as the owner of the tables, not as the services' role. `active` is the
+    space that is searched and filled from now on (default: as before; the first one made). Safe
+    to run at any time and from several places at once; returns the revision.
     """
     url = owner_dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
     engine = create_async_engine(url, poolclass=NullPool)
@@ -51,6 +56,8 @@ async def migrate(owner_dsn: str, spaces: Sequence[SpaceSpec]) -> str:
                     {"model": space.model, "dims": space.dims},
                 )
             await connection.commit()
+            if active is not None:
+                await activate(owner_dsn, active.model, active.dims)
     finally:
         await engine.dispose()
     return required_revision()

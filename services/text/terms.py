@@ -32,11 +32,12 @@ MAX_TERMS = 16_384
 MAX_QUERY_TERMS = 64
 """Different terms kept of one query: each is an index lookup."""
 
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc"
-_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]"
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc"
+"""Scripts without spaces between words: the inside of a character class (of `regex`)."""
+_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]"
 _WORDS = regex.compile(
     rf"""
-      (?<unspaced> [{_UNSPACED}]+ )
+      (?<unspaced> [{UNSPACED}]+ )
     | (?<number> \b v? \p{{Nd}}+ (?: [.,:] \p{{Nd}}+ )+ )
     | (?<name> \b[cf] (?: \+\+ | \# ) )
     | (?<word> {_LETTER}+ (?: ' {_LETTER}+ )* )
@@ -54,6 +55,7 @@ _ASCII_WORDS = regex.compile(
     regex.VERSION1 | regex.VERBOSE | regex.ASCII,
 )
 _THOUSANDS = regex.compile(r"\p{Nd}{1,3}(?:,\p{Nd}{3})+(?:\.\p{Nd}+)?", regex.VERSION1)
+_UNSPACED_ONE = regex.compile(rf"[{UNSPACED}]", regex.VERSION1)
 _APOSTROPHES = str.maketrans("’‘ʼ＇", "''''")
 _ENDINGS = frozenset({"s", "m", "re", "ve", "ll", "d"})
 # French and Italian put the article in front: l'homme, d'accord, qu'il.
@@ -87,6 +89,20 @@ def query_terms(text: str, limit: int = MAX_QUERY_TERMS) -> tuple[str, ...]:
     consist of nothing else.
     """
     return tuple(dict.fromkeys(_terms(text)))[:limit]
+
+
+def telling_terms(text: str) -> tuple[str, ...]:
+    """Return the terms that every text with these words in a row is stored under.
+
+    None for what is only grammar, which texts are stored without, and none for single
+    characters of scripts without spaces, which are stored in pairs with their neighbours.
+    """
+    telling = [
+        stem(word)
+        for word in _words(text)
+        if word not in STOP_WORDS and not (len(word) == 1 and _UNSPACED_ONE.fullmatch(word))
+    ]
+    return tuple(dict.fromkeys(telling))
 
 
 def _terms(text: str) -> list[str]:

@@ -18,10 +18,11 @@ from services.runtime.config import DatabaseSettings, EventSettings
 from services.runtime.database import Database, Scope
 from services.runtime.errors import FailedPrecondition
 from services.runtime.paging import PageTokens
-from services.runtime.server import Service, Servicers
+from services.runtime.server import BackgroundTask, Service, Servicers
 from services.storage.accounts import DatabaseAuthenticator
 from services.storage.call_log import CallLog
 from services.storage.foundation import EmbeddingSpace, active_space
+from services.vector.forgetting import CacheForgetter
 from services.vector.memory_servicer import MemoryServicer
 from services.vector.profiles import Profiles
 from services.vector.vector_servicer import VectorServicer
@@ -75,11 +76,12 @@ async def build_vector(settings: VectorSettings, stack: AsyncExitStack) -> Servi
         stack.push_async_callback(reranker.close)
     space = await _space_of(provider, database)
     tokens = PageTokens(settings.internal_key)
+    forgetter = CacheForgetter(provider, database)
     return Servicers(
         services=(
             Service(
                 "mnema.v1.VectorService",
-                VectorServicer(database, provider, space, Profiles(database), reranker),
+                VectorServicer(database, provider, space, Profiles(database), reranker, forgetter),
                 add_VectorServiceServicer_to_server,
             ),
             Service(
@@ -88,6 +90,7 @@ async def build_vector(settings: VectorSettings, stack: AsyncExitStack) -> Servi
                 add_MemoryServiceServicer_to_server,
             ),
         ),
+        background=(BackgroundTask("embedding-cache", forgetter.listen),),
         authenticator=DatabaseAuthenticator(database),
     )
 

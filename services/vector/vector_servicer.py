@@ -7,6 +7,8 @@ from google.protobuf.message import Message
 from grpc import aio
 
 from mnema.v1.vector_service_pb2 import (
+    ClearEmbeddingCacheRequest,
+    ClearEmbeddingCacheResponse,
     EmbedRequest,
     EmbedResponse,
     SearchHit,
@@ -17,7 +19,7 @@ from services.contract.packed_vectors import embedding_of
 from services.contract.user import User
 from services.providers.embeddings.base import EmbeddingProvider, Vector
 from services.providers.rerank.base import Reranker
-from services.runtime.context import current, user_scope
+from services.runtime.context import current, require_whole, user_scope
 from services.runtime.database import Database
 from services.storage.codes import SegmentCache
 from services.storage.foundation import EmbeddingSpace
@@ -30,6 +32,7 @@ from services.vector.convert import (
     search_hit,
 )
 from services.vector.embedding import PROVIDER_FAILURES, Attempt, provider_failure, try_embed
+from services.vector.forgetting import CacheForgetter
 from services.vector.found import in_full
 from services.vector.profile_servicer import ProfileServicer, shown
 from services.vector.profiles import Profiles
@@ -50,12 +53,14 @@ class VectorServicer(ProfileServicer):
         space: EmbeddingSpace,
         profiles: Profiles,
         reranker: Reranker | None,
+        forgetter: CacheForgetter,
     ) -> None:
         super().__init__(profiles)
         self._database = database
         self._provider = provider
         self._space = space
         self._reranker = reranker
+        self._forgetter = forgetter
         self._searcher = Searcher(space, SegmentCache(), UnitCache(), Speakers())
 
     async def Embed(
@@ -74,6 +79,22 @@ class VectorServicer(ProfileServicer):
             embeddings=map(embedding_of, vectors),
             model=self._provider.model,
             dimension=self._provider.dims,
+        )
+
+    async def ClearEmbeddingCache(
+        self,
+        request: ClearEmbeddingCacheRequest,
+        context: Context,
+    ) -> ClearEmbeddingCacheResponse:
+        """What was kept, here; it is forgotten everywhere."""
+        require_whole()
+        figures = await self._forgetter.forget_everywhere()
+        return ClearEmbeddingCacheResponse(
+            entries=figures.entries,
+            capacity=figures.capacity,
+            hits=figures.hits,
+            misses=figures.misses,
+            model=figures.model,
         )
 
     async def _vectors(self, texts: Sequence[str]) -> Iterable[Vector]:

@@ -74,7 +74,7 @@ class Rpc:
         """Whether the request says whose memory it is about, outside of accounts."""
         return not (
             self.service.endswith("AccountService")
-            or self.method in ("Embed", "DownloadByLink")
+            or self.method in ("Embed", "DownloadByLink", "ClearEmbeddingCache")
             or "RankingProfile" in self.method  # the tenant's
         )
 

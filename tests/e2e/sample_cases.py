@@ -319,7 +319,7 @@ async def api_cold_memories(world: World) -> AsyncIterator[None]:
     await world.nm.add_memory(USER, "Likes tea")
     yield
     assert world["cold"] == []  # nothing is so old yet
-    (cold,) = await world.nm.cold_memories(USER, threshold_days=0)  # type: ignore[attr-defined]
+    (cold,) = await world.nm.cold_memories(USER, threshold_days=0)
     assert keys(cold) >= {"id", "content", "access_count", "last_accessed_at"}
     assert (cold["content"], cold["access_count"]) == ("Likes tea", 0)
     assert cold["last_accessed_at"] is None

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.feature("N19"), pytest.mark.feature("X04")]
 READ_VERBS = ("Get", "List", "Find", "Search", "Recall", "Download", "Watch")
 WRITE_VERBS = (
     *("Create", "Add", "Set", "Put", "BatchSet", "Update", "Delete", "Ingest", "Upload"),
-    *("Close", "Revoke", "Retry", "Start", "Digest", "Embed", "Rollback", "Undo"),
+    *("Close", "Revoke", "Retry", "Start", "Digest", "Embed", "Rollback", "Undo", "Clear"),
 )
 
 

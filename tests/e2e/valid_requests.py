@@ -15,7 +15,10 @@ ADMIN_ONLY = frozenset({"AccountService.CreateTenant", "AccountService.ListTenan
 
 def valid_requests(seeds: Seeds) -> dict[str, Sequence[Fields]]:
     """By the RPC's short name; more than one message only where the client streams."""
-    tables = (_accounts, _conversations, _memories, _rankings, _graph, _key_values, _files, _events)
+    tables = (
+        *(_accounts, _conversations, _memories, _analytics, _rankings, _graph),
+        *(_key_values, _files, _events),
+    )
     return {
         name: fields if isinstance(fields, tuple) else (fields,)
         for table in tables
@@ -121,6 +124,16 @@ def _memories(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
         "ReflectService.GetEmotionProfile": user,
         "ReflectService.GetDigest": {**user, "digest_id": seeds.digest_id},
         "ReflectService.ListDigests": {**user, "page_size": 10},
+    }
+
+
+def _analytics(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
+    user = {"user_id": seeds.user_id}
+    return {
+        "AnalyticsService.GetStats": {**user, "weeks": 4},
+        "AnalyticsService.ListColdMemories": {**user, "threshold_days": 0},
+        "AnalyticsService.GetEntityProfile": {**user, "entity": seeds.marker, "limit": 5},
+        "VectorService.ClearEmbeddingCache": {},
     }
 
 

@@ -16,6 +16,7 @@ from grpc import aio
 
 from mnema.v1 import (  # noqa: F401 - registers every service in the descriptor pool
     account_service_pb2,
+    analytics_service_pb2,
     conversation_service_pb2,
     event_service_pb2,
     file_service_pb2,

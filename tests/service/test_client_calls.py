@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import pickle
+import re
 import subprocess
 import sys
 import time
@@ -300,6 +301,10 @@ def test_the_sides_have_the_same_interface() -> None:
         for method in methods:
             if callable(getattr(asynchronous, method)):
                 ours = str(inspect.signature(getattr(asynchronous, method)))
+                # What is only begun on one side has happened on the other.
+                ours = re.sub(
+                    r"_?asyncio\.Task\[(.+)\]", r"typing.Annotated[\1, 'had at once']", ours
+                )
                 theirs = str(inspect.signature(getattr(synchronous, method)))
                 assert ours.replace("Async", "").replace("_async", "_sync") == theirs, method
 

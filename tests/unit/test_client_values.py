@@ -24,6 +24,7 @@ from mnema.client._retries import Attempts
 from mnema.client.errors import BY_CODE, ErrorDetails, MnemaError, ResourceExhausted, Unavailable
 from mnema.v1 import (
     account_service_pb2,
+    analytics_service_pb2,
     conversation_service_pb2,
     file_service_pb2,
     graph_service_pb2,
@@ -39,6 +40,7 @@ from mnema.v1 import (
 PACKAGE = Path(mnema.client.__file__).parent
 CONTRACTS = (
     account_service_pb2,
+    analytics_service_pb2,
     conversation_service_pb2,
     file_service_pb2,
     graph_service_pb2,
@@ -214,7 +216,9 @@ def test_every_error_class_is_drawn_and_exported() -> None:
 
 def test_exported_names() -> None:
     public = {name for name in vars(mnema.client) if not name.startswith("_")}
-    modules = {"errors", "graph", "models", "ranking", "results", "settings"}
+    modules = {
+        *("analytics", "digests", "errors", "graph", "models", "ranking", "results", "settings")
+    }
     assert public - modules == set(mnema.client.__all__)
     assert graph.NodeType is NodeType
     assert {"AsyncMnema", "Mnema", "MnemaError", "NodeType", "EdgeType"} <= public
@@ -233,8 +237,9 @@ def test_every_method_of_the_contract_is_called() -> None:
         for service in contract.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
-    # CreateFile is UploadFile for those who can't stream: browsers and REST.
-    assert offered - called == {"CreateFile"}
+    # CreateFile is UploadFile for those who can't stream: browsers and REST. DownloadByLink is what
+    # a link leads to.
+    assert offered - called == {"CreateFile", "DownloadByLink"}
 
 
 def test_what_has_no_synchronous_form_is_refused(pytestconfig: pytest.Config) -> None:

@@ -75,7 +75,7 @@ def test_an_address_overrides_the_preset() -> None:
     "values",
     [
         {"provider": "unknown", "model": "m"},
-        {"provider": "openai", "api_key": "k"},
+        {"provider": "siliconflow", "api_key": "k"},
         {"provider": "openai", "model": "m"},
         {"provider": "openai_compatible", "model": "m"},
         {"timeout_seconds": 0},

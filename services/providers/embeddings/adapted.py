@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Sequence
 
 from services.providers.embeddings.base import UserEmbedding, Vector, Vectors, unit_vectors
+from services.providers.own_class import failed
 
 
 class AdaptedEmbedding:
@@ -27,14 +28,20 @@ class AdaptedEmbedding:
 
     async def embed(self, text: str) -> Vector:
         """The vector of one text."""
-        answer = await self._inner.embed(text)
+        try:
+            answer = await self._inner.embed(text)
+        except Exception as error:  # foreign code: it may raise anything
+            raise failed(self._model, error) from error
         rows = unit_vectors([answer], count=1, dims=self._dims, model=self._model)
         vector: Vector = rows[0]
         return vector
 
     async def embed_batch(self, texts: Sequence[str]) -> Vectors:
         """The vectors of the texts; an empty batch does not reach the user's class."""
-        answer = await self._inner.embed_batch(list(texts)) if texts else []
+        try:
+            answer = await self._inner.embed_batch(list(texts)) if texts else []
+        except Exception as error:  # foreign code: it may raise anything
+            raise failed(self._model, error) from error
         return unit_vectors(answer, count=len(texts), dims=self._dims, model=self._model)
 
     async def close(self) -> None:

@@ -24,6 +24,7 @@ class CachedEmbedding:
         self._inner = inner
         self._capacity = capacity
         self._vectors: OrderedDict[_Key, Vector] = OrderedDict()
+        self._clearings = 0
         self._hits = 0
         self._misses = 0
 
@@ -36,6 +37,11 @@ class CachedEmbedding:
     def dims(self) -> int:
         """The dimension of the provider inside."""
         return self._inner.dims
+
+    @property
+    def capacity(self) -> int:
+        """How many texts' vectors are kept at most."""
+        return self._capacity
 
     @property
     def hits(self) -> int:
@@ -59,7 +65,8 @@ class CachedEmbedding:
             self._hits += 1
             return found
         self._misses += 1
-        return self._keep(key, await self._inner.embed(text))
+        clearings = self._clearings
+        return self._keep(key, await self._inner.embed(text), clearings)
 
     async def embed_batch(self, texts: Sequence[str]) -> Vectors:
         """The vectors of the texts; the provider sees only those that are new, once each."""
@@ -75,15 +82,17 @@ class CachedEmbedding:
         self._misses += len(missing)
         self._hits += len(keys) - len(missing)
         if missing:
+            clearings = self._clearings
             rows = await self._inner.embed_batch(list(missing.values()))
             for key, row in zip(missing, rows, strict=True):
-                found[key] = self._keep(key, row)
+                found[key] = self._keep(key, row, clearings)
         if not keys:
             return np.zeros((0, self.dims), dtype=np.float32)
         return np.stack([found[key] for key in keys])
 
     def clear(self) -> None:
-        """Forgets all vectors; the counters go on."""
+        """Forgets all vectors, those that are being made too; the counters go on."""
+        self._clearings += 1
         self._vectors.clear()
 
     async def close(self) -> None:
@@ -102,11 +111,12 @@ class CachedEmbedding:
             self._vectors.move_to_end(key)
         return vector
 
-    def _keep(self, key: _Key, row: Vector) -> Vector:
+    def _keep(self, key: _Key, row: Vector, clearings: int) -> Vector:
+        """Keeps a vector, unless all were forgotten after `clearings`, when it was begun."""
         # A copy: a row that is a view would keep its whole batch alive.
         vector = row.copy()
         vector.setflags(write=False)
-        if self._capacity:
+        if self._capacity and clearings == self._clearings:
             self._vectors[key] = vector
             self._vectors.move_to_end(key)
             if len(self._vectors) > self._capacity:

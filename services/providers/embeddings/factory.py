@@ -1,12 +1,12 @@
 """From settings to a provider. Loads only what the settings name."""
 
-from importlib import import_module
 from pathlib import Path
 
 from services.providers.embeddings.base import EmbeddingProvider
 from services.providers.embeddings.cache import CachedEmbedding
 from services.providers.embeddings.observed import ObservedEmbedding, Observer
 from services.providers.embeddings.settings import EmbeddingSettings
+from services.providers.own_class import make_own
 from services.runtime.errors import FailedPrecondition
 
 
@@ -58,18 +58,14 @@ def _local(settings: EmbeddingSettings, model_dir: Path) -> EmbeddingProvider:
 def _users_own(settings: EmbeddingSettings) -> EmbeddingProvider:
     from services.providers.embeddings.adapted import AdaptedEmbedding  # noqa: PLC0415
 
-    module_name, _, class_name = settings.provider.partition(":")
-    try:
-        made = getattr(import_module(module_name), class_name)(**settings.options)
-    except (ImportError, AttributeError, TypeError) as error:
-        raise FailedPrecondition(
-            f"the embedding provider {settings.provider} cannot be made: {error}",
-            metadata={"provider": settings.provider},
-        ) from error
-    missing = [name for name in ("dims", "embed", "embed_batch") if not hasattr(made, name)]
-    if missing:
-        raise FailedPrecondition(
-            f"the embedding provider {settings.provider} lacks {', '.join(missing)}",
-            metadata={"provider": settings.provider},
-        )
+    key = settings.api_key
+    offered: dict[str, object] = {
+        "settings": settings,
+        "api_key": key.get_secret_value() if key else None,
+        "model": settings.model,
+        "base_url": settings.base_url,
+        "dims": settings.dims,
+    }
+    needed = ("dims", "embed", "embed_batch")
+    made = make_own("the embedding provider", settings.provider, settings.options, offered, needed)
     return AdaptedEmbedding(made, model=settings.model or settings.provider)

@@ -1,12 +1,11 @@
 """How a server's embeddings are configured."""
 
-import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 
-_IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+from services.providers.own_class import IMPORT_PATH, with_named_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,8 @@ class EmbeddingSettings(BaseModel):
 
     provider: str = "local"
     """`local` (an ONNX model in this process), `openai` (that API, or with `base_url` any
-    compatible one), `siliconflow`, or `package.module:Class`, a class of your own."""
+    compatible one), `siliconflow`, or `package.module:Class`, a class of your own (also
+    `custom`, and the path in CLASS): it has `dims`, `embed` and `embed_batch`."""
     model: str | None = None
     """local: a folder with model.onnx and tokenizer.json, absolute or under the model folder
     (default: all-MiniLM-L6-v2). Remote: the model's name (default: text-embedding-3-small,
@@ -70,7 +70,8 @@ class EmbeddingSettings(BaseModel):
     max_characters: Annotated[int, Field(ge=100, le=1_000_000)] = 8_000
     """Remote: longer texts are cut here, as services refuse those beyond their token limit."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
-    """Your own class: its keyword arguments."""
+    """Your own class: its keyword arguments. Those of api_key, model, base_url and dims that are
+    set and that its constructor names need not be repeated."""
 
     @property
     def is_remote(self) -> bool:
@@ -82,6 +83,11 @@ class EmbeddingSettings(BaseModel):
         """The name of the remote model. Only for remote providers."""
         return self.model or PRESETS[self.provider].model
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        return with_named_class(given)
+
     @model_validator(mode="after")
     def _complete(self) -> "EmbeddingSettings":
         if self.is_remote:
@@ -89,7 +95,7 @@ class EmbeddingSettings(BaseModel):
                 raise ValueError(f"embedding provider {self.provider!r} needs an api_key")
             if self.dims is None and self.remote_model not in MODEL_DIMS:
                 raise ValueError(f"dims must be set: {self.remote_model!r} is not a known model")
-        elif self.provider != "local" and not _IMPORT_PATH.fullmatch(self.provider):
+        elif self.provider != "local" and not IMPORT_PATH.fullmatch(self.provider):
             raise ValueError(
                 f"embedding provider {self.provider!r} is none of local, openai, siliconflow "
                 "and not an import path like package.module:Class"

@@ -1,8 +1,11 @@
 """Which language model to use, and how."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
+
+from services.providers.own_class import with_named_class
 
 PRESETS: dict[str, str] = {
     "openai": "https://api.openai.com/v1",
@@ -14,6 +17,12 @@ PRESETS: dict[str, str] = {
     "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
     "ollama": "http://localhost:11434/v1",
 }
+DEFAULT_MODELS: dict[str, str] = {
+    "openai": "gpt-4o-mini",
+    "deepseek": "deepseek-chat",
+    "moonshot": "moonshot-v1-8k",
+}
+"""The models of presets that need none named."""
 KEYLESS = frozenset({"ollama", "openai_compatible"})
 
 
@@ -22,7 +31,9 @@ class LlmSettings(BaseModel):
 
     `provider` is "none" (no model: rules extract, digest is off), a name of PRESETS,
     "openai_compatible" (any server; `base_url` needed), or the import path of a class of yours,
-    "package.module:Class", called with these settings and an observer and implementing LlmProvider.
+    "package.module:Class" (also "custom", and the path in `class`): it has
+    `async chat(messages, **kwargs) -> str`, and is made with `options` and with those of `api_key`,
+    `model`, `base_url`, `settings` and `on_call` that its constructor names.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +42,8 @@ class LlmSettings(BaseModel):
         default="none", description="none, a preset, openai_compatible or pkg.mod:Class"
     )
     model: str = Field(
-        default="", description="the model's name; needed unless the provider is none"
+        default="",
+        description="the model's name; openai, deepseek and moonshot have a default",
     )
     base_url: str | None = Field(default=None, description="overrides the preset's address")
     api_key: SecretStr | None = Field(
@@ -42,6 +54,10 @@ class LlmSettings(BaseModel):
         default=4096, ge=16, le=200_000, description="the longest answer, in tokens"
     )
     temperature: float = Field(default=0.0, ge=0.0, le=2.0, description="0 is the most repeatable")
+
+    options: dict[str, JsonValue] = Field(
+        default_factory=dict, description="your own class: its keyword arguments"
+    )
 
     @property
     def enabled(self) -> bool:
@@ -57,6 +73,15 @@ class LlmSettings(BaseModel):
     def url(self) -> str:
         """The address in effect. Only for presets and openai_compatible."""
         return self.base_url or PRESETS[self.provider]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        given = with_named_class(given)
+        if isinstance(given, Mapping) and not given.get("model"):
+            default = DEFAULT_MODELS.get(str(given.get("provider")))
+            return given if default is None else {**given, "model": default}
+        return given
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

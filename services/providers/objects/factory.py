@@ -1,17 +1,18 @@
 """The object storage that the settings ask for."""
 
-import importlib
-
+from services.providers.objects.adapted import NEEDED, AdaptedStorage
 from services.providers.objects.folder import FolderStorage
 from services.providers.objects.settings import ObjectSettings
 from services.providers.objects.storage import ObjectStorage
+from services.providers.own_class import IMPORT_PATH, make_own
 
 
 def new_object_storage(settings: ObjectSettings) -> ObjectStorage:
     """Return the storage, not yet opened: `await storage.init()` comes next.
 
     Raises:
-        ValueError: The settings name no provider that can be had, or lack a folder.
+        ValueError: The settings name no provider there is, or lack a folder.
+        FailedPrecondition: A class of the user's own cannot be made, or lacks methods.
     """
     match settings.provider:
         case "folder":
@@ -23,20 +24,20 @@ def new_object_storage(settings: ObjectSettings) -> ObjectStorage:
             from services.providers.objects.s3 import S3Storage  # noqa: PLC0415
 
             return S3Storage(settings)
-        case path:
-            return _imported(path, settings)
+        case path if IMPORT_PATH.fullmatch(path):
+            return _own(path, settings)
+        case other:
+            raise ValueError(
+                f"object storage provider {other!r}: not folder, s3, aws, minio, obs or "
+                "package.module:Class"
+            )
 
 
-def _imported(path: str, settings: ObjectSettings) -> ObjectStorage:
-    module_name, colon, class_name = path.partition(":")
-    if not (module_name and colon and class_name):
-        raise ValueError(
-            f"object storage provider {path!r}: not folder, s3 or package.module:Class"
-        )
-    try:
-        made = getattr(importlib.import_module(module_name), class_name)(settings)
-    except (ImportError, AttributeError) as failure:
-        raise ValueError(f"object storage provider {path!r}: {failure}") from failure
-    if not isinstance(made, ObjectStorage):
-        raise ValueError(f"object storage provider {path!r} is no ObjectStorage")  # noqa: TRY004
-    return made
+def _own(path: str, settings: ObjectSettings) -> ObjectStorage:
+    made = make_own(
+        "the object storage provider", path, settings.options, {"settings": settings}, NEEDED
+    )
+    if isinstance(made, ObjectStorage):
+        return made
+    storage: ObjectStorage = AdaptedStorage(made, path)
+    return storage

@@ -1,9 +1,23 @@
 """The settings of the object storage (MNEMA_OBJECTS__…)."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
+
+from services.providers.own_class import with_named_class
+
+S3 = "s3"
+PRESETS: Mapping[str, Mapping[str, str]] = {
+    "aws": {},
+    "minio": {"endpoint_url": "http://127.0.0.1:9000", "addressing_style": "path"},
+    "obs": {
+        "endpoint_url": "https://obs.{region}.myhuaweicloud.com",
+        "addressing_style": "virtual",
+    },
+}
+"""Names for S3 and what speaks like it, with what is set where nothing else is."""
 
 
 class ObjectSettings(BaseModel):
@@ -12,8 +26,9 @@ class ObjectSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     provider: str = "folder"
-    """"folder", "s3", or the import path of a class of your own, "package.module:Class";
-    it is called with these settings and fulfils `ObjectStorage`."""
+    """"folder"; "s3", "aws", "minio" or "obs" (Huawei; needs `region`), which become "s3"; or the
+    import path of a class of your own, "package.module:Class" (also "custom", and the path in
+    `class`): it has `upload`, `download`, `delete` and `exists`."""
 
     folder: Path | None = None
     """Of the folder provider: where objects lie. The server fills in MNEMA_HOME/files."""
@@ -48,6 +63,22 @@ class ObjectSettings(BaseModel):
 
     read_timeout: float = Field(default=20.0, gt=0)
     """Seconds without a byte before an attempt is given up."""
+
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+    """Of a class of your own: its keyword arguments, besides `settings` if its constructor names
+    that."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        given = with_named_class(given)
+        if not isinstance(given, Mapping) or given.get("provider") not in PRESETS:
+            return given
+        provider, region = str(given["provider"]), given.get("region")
+        if provider == "obs" and not (region or given.get("endpoint_url")):
+            raise ValueError("provider obs needs a region, or an endpoint_url")
+        preset = {name: text.format(region=region) for name, text in PRESETS[provider].items()}
+        return {**preset, **given, "provider": S3}
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

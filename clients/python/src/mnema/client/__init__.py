@@ -7,12 +7,19 @@
         result = await nm.recall(user_id="alice", query="Where does Alice work?")
         print(result["merged"])
 
-What calls return stands in `mnema.client.models` (objects), `mnema.client.results` (dicts) and
-`mnema.client.graph`; what they raise in `mnema.client.errors`.
+What calls return stands in `mnema.client.models` (objects), `mnema.client.results` and
+`mnema.client.analytics` (dicts), and `mnema.client.graph`; what they raise in
+`mnema.client.errors`.
 """
 
 from mnema.client._async.client import AsyncMnema
 from mnema.client._sync.client import Mnema
+from mnema.client.analytics import (
+    ColdMemory,
+    EmbeddingCacheStats,
+    EntityProfile,
+    Stats,
+)
 from mnema.client.digests import Digest
 from mnema.client.errors import (
     AlreadyExists,
@@ -76,6 +83,7 @@ __all__ = [
     "ApiKey",
     "AsyncMnema",
     "Cancelled",
+    "ColdMemory",
     "ConversationMessage",
     "ConversationSession",
     "DeadlineExceeded",
@@ -84,9 +92,11 @@ __all__ = [
     "Document",
     "Edge",
     "EdgeType",
+    "EmbeddingCacheStats",
     "Embeddings",
     "Emotion",
     "EmotionProfile",
+    "EntityProfile",
     "Event",
     "Extraction",
     "ExtractionStrategy",
@@ -118,6 +128,7 @@ __all__ = [
     "Settings",
     "SettingsOfLevel",
     "SignalWeight",
+    "Stats",
     "Tenant",
     "TimelineEntry",
     "Triple",

@@ -134,6 +134,61 @@ class EmbedResponse(_message.Message):
 Global___EmbedResponse: _TypeAlias = EmbedResponse  # noqa: Y015
 
 @_typing.final
+class ClearEmbeddingCacheRequest(_message.Message):
+    """Asks to forget the embeddings that are kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClearEmbeddingCacheRequest: _TypeAlias = ClearEmbeddingCacheRequest  # noqa: Y015
+
+@_typing.final
+class ClearEmbeddingCacheResponse(_message.Message):
+    """Says what was forgotten. All figures are those of the process that answers, before it forgot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    CAPACITY_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    MISSES_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    entries: _builtins.int
+    """How many embeddings were kept."""
+    capacity: _builtins.int
+    """How many are kept at most; 0: the cache is off."""
+    hits: _builtins.int
+    """Texts whose embedding was in the cache, since the process started."""
+    misses: _builtins.int
+    """Texts that had to be embedded, since the process started."""
+    model: _builtins.str
+    """The model whose embeddings they are."""
+    def __init__(
+        self,
+        *,
+        entries: _builtins.int = ...,
+        capacity: _builtins.int = ...,
+        hits: _builtins.int = ...,
+        misses: _builtins.int = ...,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "entries", b"entries", "hits", b"hits", "misses", b"misses", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClearEmbeddingCacheResponse: _TypeAlias = ClearEmbeddingCacheResponse  # noqa: Y015
+
+@_typing.final
 class Embedding(_message.Message):
     """One embedding."""
 

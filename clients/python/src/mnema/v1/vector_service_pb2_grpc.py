@@ -40,6 +40,11 @@ class VectorServiceStub(object):
                 request_serializer=mnema_dot_v1_dot_vector__service__pb2.EmbedRequest.SerializeToString,
                 response_deserializer=mnema_dot_v1_dot_vector__service__pb2.EmbedResponse.FromString,
                 _registered_method=True)
+        self.ClearEmbeddingCache = channel.unary_unary(
+                '/mnema.v1.VectorService/ClearEmbeddingCache',
+                request_serializer=mnema_dot_v1_dot_vector__service__pb2.ClearEmbeddingCacheRequest.SerializeToString,
+                response_deserializer=mnema_dot_v1_dot_vector__service__pb2.ClearEmbeddingCacheResponse.FromString,
+                _registered_method=True)
         self.Search = channel.unary_unary(
                 '/mnema.v1.VectorService/Search',
                 request_serializer=mnema_dot_v1_dot_vector__service__pb2.SearchRequest.SerializeToString,
@@ -75,6 +80,18 @@ class VectorServiceServicer(object):
         """Embeds texts with the model that the server's memories are embedded with.
 
         Fails with PROVIDER_UNAVAILABLE if the model is a remote one and does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClearEmbeddingCache(self, request, context):
+        """Forgets the embeddings that are kept for texts asked for again. Needs a tenant or an admin key.
+
+        The cache holds embeddings by a digest of their text, of all tenants alike, and nothing that is stored depends on it: texts
+        are embedded anew when they come again. The process that answers has forgotten when the call returns; every other
+        vector process of the installation forgets a moment later, and one that had no connection to the database at that
+        moment when it has one again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,6 +151,11 @@ def add_VectorServiceServicer_to_server(servicer, server):
                     request_deserializer=mnema_dot_v1_dot_vector__service__pb2.EmbedRequest.FromString,
                     response_serializer=mnema_dot_v1_dot_vector__service__pb2.EmbedResponse.SerializeToString,
             ),
+            'ClearEmbeddingCache': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClearEmbeddingCache,
+                    request_deserializer=mnema_dot_v1_dot_vector__service__pb2.ClearEmbeddingCacheRequest.FromString,
+                    response_serializer=mnema_dot_v1_dot_vector__service__pb2.ClearEmbeddingCacheResponse.SerializeToString,
+            ),
             'Search': grpc.unary_unary_rpc_method_handler(
                     servicer.Search,
                     request_deserializer=mnema_dot_v1_dot_vector__service__pb2.SearchRequest.FromString,
@@ -188,6 +210,33 @@ class VectorService(object):
             '/mnema.v1.VectorService/Embed',
             mnema_dot_v1_dot_vector__service__pb2.EmbedRequest.SerializeToString,
             mnema_dot_v1_dot_vector__service__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClearEmbeddingCache(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mnema.v1.VectorService/ClearEmbeddingCache',
+            mnema_dot_v1_dot_vector__service__pb2.ClearEmbeddingCacheRequest.SerializeToString,
+            mnema_dot_v1_dot_vector__service__pb2.ClearEmbeddingCacheResponse.FromString,
             options,
             channel_credentials,
             insecure,

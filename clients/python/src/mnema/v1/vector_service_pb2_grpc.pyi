@@ -38,6 +38,14 @@ class VectorServiceStub:
 
     Fails with PROVIDER_UNAVAILABLE if the model is a remote one and does not answer.
     """
+    ClearEmbeddingCache: _grpc.UnaryUnaryMultiCallable[_vector_service_pb2.ClearEmbeddingCacheRequest, _vector_service_pb2.ClearEmbeddingCacheResponse]
+    """Forgets the embeddings that are kept for texts asked for again. Needs a tenant or an admin key.
+
+    The cache holds embeddings by a digest of their text, of all tenants alike, and nothing that is stored depends on it: texts
+    are embedded anew when they come again. The process that answers has forgotten when the call returns; every other
+    vector process of the installation forgets a moment later, and one that had no connection to the database at that
+    moment when it has one again.
+    """
     Search: _grpc.UnaryUnaryMultiCallable[_vector_service_pb2.SearchRequest, _vector_service_pb2.SearchResponse]
     """Finds what fits a query best: BM25 over its words, cosine similarity of its embedding and other signals, put together
     as a ranking profile says. A hit by words alone or by meaning alone counts. Top-k, not paged. Answers `degraded` by
@@ -72,6 +80,14 @@ class VectorServiceAsyncStub(VectorServiceStub):
     """Embeds texts with the model that the server's memories are embedded with.
 
     Fails with PROVIDER_UNAVAILABLE if the model is a remote one and does not answer.
+    """
+    ClearEmbeddingCache: _aio.UnaryUnaryMultiCallable[_vector_service_pb2.ClearEmbeddingCacheRequest, _vector_service_pb2.ClearEmbeddingCacheResponse]  # type: ignore[assignment]
+    """Forgets the embeddings that are kept for texts asked for again. Needs a tenant or an admin key.
+
+    The cache holds embeddings by a digest of their text, of all tenants alike, and nothing that is stored depends on it: texts
+    are embedded anew when they come again. The process that answers has forgotten when the call returns; every other
+    vector process of the installation forgets a moment later, and one that had no connection to the database at that
+    moment when it has one again.
     """
     Search: _aio.UnaryUnaryMultiCallable[_vector_service_pb2.SearchRequest, _vector_service_pb2.SearchResponse]  # type: ignore[assignment]
     """Finds what fits a query best: BM25 over its words, cosine similarity of its embedding and other signals, put together
@@ -110,6 +126,20 @@ class VectorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Embeds texts with the model that the server's memories are embedded with.
 
         Fails with PROVIDER_UNAVAILABLE if the model is a remote one and does not answer.
+        """
+
+    @_abc_1.abstractmethod
+    def ClearEmbeddingCache(
+        self,
+        request: _vector_service_pb2.ClearEmbeddingCacheRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vector_service_pb2.ClearEmbeddingCacheResponse, _abc.Awaitable[_vector_service_pb2.ClearEmbeddingCacheResponse]]:
+        """Forgets the embeddings that are kept for texts asked for again. Needs a tenant or an admin key.
+
+        The cache holds embeddings by a digest of their text, of all tenants alike, and nothing that is stored depends on it: texts
+        are embedded anew when they come again. The process that answers has forgotten when the call returns; every other
+        vector process of the installation forgets a moment later, and one that had no connection to the database at that
+        moment when it has one again.
         """
 
     @_abc_1.abstractmethod

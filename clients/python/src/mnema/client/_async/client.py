@@ -1,6 +1,7 @@
 """The client."""
 
 from mnema.client._async.accounts import AsyncAccounts
+from mnema.client._async.analytics import AsyncAnalytics
 from mnema.client._async.callbacks import AsyncCallbacks, AsyncObserved, Callback
 from mnema.client._async.calls import AsyncCaller, AsyncConnection
 from mnema.client._async.conversations import AsyncConversations
@@ -24,6 +25,7 @@ class AsyncMnema(
     AsyncExtractions,
     AsyncRecall,
     AsyncReflection,
+    AsyncAnalytics,
     AsyncPast,
     AsyncOptions,
     AsyncObserved,

@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import inspect
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import TypeVar, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, TypeVar, cast
 
 import grpc
 from grpc import aio
@@ -20,6 +20,9 @@ from mnema.client._endpoint import Endpoint
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Metadata = tuple[tuple[str, str], ...]
+
+Begun = asyncio.Task
+"""A call that has begun: awaiting it gives the answer, and nobody has to."""
 
 log = logging.getLogger("mnema.client")
 
@@ -106,7 +109,7 @@ class Background:
     """Calls that nobody waits for. They run as tasks; what fails is logged."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Callable[[], Awaitable[object]], name: str) -> None:
         """Begins `work` and returns."""
@@ -114,9 +117,24 @@ class Background:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def begin(
+        self, work: Callable[[], Coroutine[Any, Any, Response]], name: str
+    ) -> Begun[Response]:
+        """Begins `work`, for whoever wants its answer; a failure is logged besides."""
+
+        def ended(task: asyncio.Task[Response]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and (failure := task.exception()):
+                log.warning("%s failed: %s", name, failure)
+
+        task = asyncio.get_running_loop().create_task(work(), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(ended)
+        return task
+
     async def finish(self) -> None:
         """Waits for what still runs; each call has its own deadline."""
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 class Loop:

@@ -45,7 +45,7 @@ def recall_result(response: recall_service_pb2.RecallResponse) -> RecallResult:
     """Everything that Recall answers."""
     memories = [_memory_result(each) for each in response.vector_results]
     messages = [_conversation_result(each) for each in response.conversation_results]
-    facts = [_graph_result(each) for each in response.graph_results]
+    facts = [graph_result(each) for each in response.graph_results]
     found: dict[str, MergedResult] = {}
     for results in (memories, messages, facts):
         # What the merged list says of a result is said over what its source says of it.
@@ -110,7 +110,8 @@ def _conversation_result(scored: recall_service_pb2.ScoredMessage) -> Conversati
     )
 
 
-def _graph_result(fact: graph_service_pb2.GraphFact) -> GraphResult:
+def graph_result(fact: graph_service_pb2.GraphFact) -> GraphResult:
+    """A fact of the graph."""
     edge = fact.edge
     return GraphResult(
         id=edge.edge_id,
@@ -128,7 +129,7 @@ def _graph_result(fact: graph_service_pb2.GraphFact) -> GraphResult:
 
 def graph_facts(response: graph_service_pb2.FindFactsResponse) -> list[GraphResult]:
     """The facts that FindFacts answers."""
-    return [_graph_result(each) for each in response.facts]
+    return [graph_result(each) for each in response.facts]
 
 
 def _merged(result: recall_service_pb2.MergedResult, known: MergedResult) -> MergedResult:

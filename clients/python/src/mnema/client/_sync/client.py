@@ -3,6 +3,7 @@
 
 from mnema.client._endpoint import DEFAULT_ADDRESS, endpoint
 from mnema.client._sync.accounts import Accounts
+from mnema.client._sync.analytics import Analytics
 from mnema.client._sync.callbacks import Callback, Callbacks, Observed
 from mnema.client._sync.calls import Caller, Connection
 from mnema.client._sync.conversations import Conversations
@@ -25,6 +26,7 @@ class Mnema(
     Extractions,
     Recall,
     Reflection,
+    Analytics,
     Past,
     Options,
     Observed,

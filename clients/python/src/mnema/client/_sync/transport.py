@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from typing import ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 import grpc
 
@@ -21,6 +21,9 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 Parameters = ParamSpec("Parameters")
 Metadata = tuple[tuple[str, str], ...]
+
+Begun = Annotated[Response, "had at once"]
+"""The answer of a call that the other side only begins."""
 
 log = logging.getLogger("mnema.client")
 
@@ -113,6 +116,10 @@ class Background:
         thread = threading.Thread(target=_logged, args=(work, name), name=name, daemon=True)
         self._threads.add(thread)
         thread.start()
+
+    def begin(self, work: Callable[[], Response], name: str) -> Begun[Response]:  # noqa: ARG002
+        """Makes the call right here: this side blocks anyway."""
+        return work()
 
     def finish(self) -> None:
         """Waits for what still runs; each call has its own deadline."""
