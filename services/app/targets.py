@@ -51,7 +51,12 @@ TARGETS: dict[str, Target] = {
         ("vector", "graph"),
     ),
     "reflect": Target(
-        "services.reflect.target:build_reflect", ("mnema.v1.ReflectService",), ("vector",)
+        "services.reflect.target:build_reflect",
+        (
+            "mnema.v1.ReflectService",
+            "mnema.v1.LifecycleService",
+        ),
+        ("vector",),
     ),
     "files": Target("services.files.target:build_files", ("mnema.v1.FileService",), ("vector",)),
     "accounts": Target("services.accounts.target:build_accounts", ("mnema.v1.AccountService",)),
@@ -67,6 +72,7 @@ STUBS: tuple[str, ...] = (
     "graph_service",
     "ingest_service",
     "key_value_service",
+    "lifecycle_service",
     "memory_service",
     "recall_service",
     "reflect_service",

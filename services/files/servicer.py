@@ -10,6 +10,7 @@ from grpc import aio
 
 from mnema.v1 import file_service_pb2 as pb
 from mnema.v1.file_service_pb2_grpc import FileServiceServicer
+from services.contract.stored_object import StoredObject
 from services.contract.user import User
 from services.files.convert import (
     cursor_of,
@@ -23,7 +24,6 @@ from services.files.convert import (
 from services.files.download import Downloads, content_type_of
 from services.files.intake import Intake
 from services.files.limits import FileLimits
-from services.files.stored_object import StoredObject
 from services.files.upload import Turns, UploadStream
 from services.runtime.channels import call_timeout
 from services.runtime.database import Connection, Database

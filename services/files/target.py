@@ -13,7 +13,7 @@ from services.files.download import Downloads
 from services.files.intake import Intake
 from services.files.limits import FileLimits
 from services.files.servicer import FileServicer
-from services.providers.objects.factory import new_object_storage
+from services.providers.objects.factory import open_object_storage
 from services.providers.objects.settings import ObjectSettings
 from services.providers.objects.storage import ObjectStorage
 from services.runtime.channels import open_channel
@@ -61,13 +61,7 @@ async def open_objects(settings: ObjectsConfigured, stack: AsyncExitStack) -> Ob
 
     ValueError if the settings name none; Internal or Unavailable if it can't be used.
     """
-    chosen = settings.objects
-    if chosen.provider == "folder" and chosen.folder is None:
-        chosen = chosen.model_copy(update={"folder": settings.home / "files"})
-    objects = new_object_storage(chosen)
-    stack.push_async_callback(objects.close)
-    await objects.init()
-    return objects
+    return await open_object_storage(settings.objects, settings.home, stack)
 
 
 async def build_files(

@@ -1,13 +1,20 @@
 """Puts the reflect service together."""
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Protocol
 
-from mnema.v1 import reflect_service_pb2_grpc
+from mnema.v1 import lifecycle_service_pb2_grpc, reflect_service_pb2_grpc
 from services.contract.embedder import VectorEmbedder
 from services.providers.llm.factory import create_llm
 from services.providers.llm.settings import LlmSettings
+from services.providers.objects.factory import open_object_storage
+from services.providers.objects.settings import ObjectSettings
 from services.reflect.digest import Digester
+from services.reflect.lifecycle.exporting import Exporter
+from services.reflect.lifecycle.importing import Importer
+from services.reflect.lifecycle.limits import ImportLimits
+from services.reflect.lifecycle.servicer import LifecycleServicer
 from services.reflect.servicer import ReflectServicer
 from services.reflect.thinking import LlmThinker, RuleThinker, Thinker
 from services.runtime.channels import ChannelSettings, open_channel
@@ -32,6 +39,14 @@ class ReflectSettings(ChannelSettings, Protocol):
     def llm(self) -> LlmSettings:
         """Who thinks; none: rules."""
 
+    @property
+    def objects(self) -> ObjectSettings:
+        """The settings that say where the bytes of files lie: exports have them."""
+
+    @property
+    def home(self) -> Path:
+        """The folder of local state: the bytes are in its folder "files" unless told."""
+
 
 async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Servicers:
     """The reflect target: thinks with the configured LLM, or by rules where there is none."""
@@ -43,12 +58,21 @@ async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Ser
         thinker = LlmThinker(llm)
     embedder = VectorEmbedder(open_channel(settings.peers.vector, settings, stack))
     servicer = ReflectServicer(database, Digester(database, thinker, embedder))
+    objects = await open_object_storage(settings.objects, settings.home, stack)
+    lifecycle = LifecycleServicer(
+        database, Exporter(database, objects), Importer(database, objects, ImportLimits())
+    )
     return Servicers(
         services=(
             Service(
                 "mnema.v1.ReflectService",
                 servicer,
                 reflect_service_pb2_grpc.add_ReflectServiceServicer_to_server,
+            ),
+            Service(
+                "mnema.v1.LifecycleService",
+                lifecycle,
+                lifecycle_service_pb2_grpc.add_LifecycleServiceServicer_to_server,
             ),
         ),
         authenticator=DatabaseAuthenticator(database),

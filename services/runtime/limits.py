@@ -103,6 +103,7 @@ BY_NAME: Mapping[str, Rule] = {
     "message_id": _UUID,
     "extraction_id": _UUID,
     "file_id": _UUID,
+    "deletion_id": _UUID,
     "edge_id": _UUID,
     "request_id": _UUID,
     "extraction_ids": Items(1000, _UUID),
@@ -163,5 +164,8 @@ BY_FULL_NAME: Mapping[str, Rule] = {
     "mnema.v1.FactorStrengths.recency": _SHARE,
     "mnema.v1.FactorStrengths.importance": _SHARE,
     "mnema.v1.FactorStrengths.graph_boost": _SHARE,
+    "mnema.v1.ExportHeader.format": Text(63, "line"),
+    "mnema.v1.ExportRecord.kind": Text(63, "line"),
+    "mnema.v1.ExportRecord.json": Text(8 * KIB * KIB),
     "mnema.v1.NewFile.size_bytes": Number(0, 2**62),  # too many for a file is an error of its own
 }

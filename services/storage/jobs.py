@@ -16,9 +16,10 @@ EXTRACT = "extract"
 EMBED = "embed"
 DELETE_OBJECT = "delete_object"
 SWEEP_OBJECT = "sweep_object"
+ERASE_OBJECTS = "erase_objects"
 
 # Higher runs first: what a person waits for before what can wait.
-PRIORITY = {EXTRACT: 10, EMBED: 20, DELETE_OBJECT: 0, SWEEP_OBJECT: 0}
+PRIORITY = {EXTRACT: 10, EMBED: 20, DELETE_OBJECT: 0, SWEEP_OBJECT: 0, ERASE_OBJECTS: 0}
 
 
 async def enqueue(

@@ -38,6 +38,8 @@ class Seeds:
     profile_name: str
     spare_profile_name: str
     insight_ids: tuple[str, ...]
+    deletion_id: str
+    spare_user_id: str
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -55,6 +57,7 @@ class Seeds:
             self.spare_key_id,
             self.profile_name,
             self.spare_profile_name,
+            self.deletion_id,
             *self.insight_ids,
         )
         return (self.marker, *ids)
@@ -166,6 +169,8 @@ class _Seeding:
 def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
     """Takes about two seconds: the extraction and a digest are waited for."""
     by = _Seeding(gateway, tenant, user_id)
+    # Of nothing yet, so that there is a receipt.
+    deletion = by.call("LifecycleService.DeleteUserData")["deletion"]
     by.call("AccountService.CreateUser")
     session_id, spare_session_id = by.session("holiday"), by.session("spare")
     message_id = by.message(session_id)
@@ -198,4 +203,6 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
         profile_name=by.profile(),
         spare_profile_name=by.profile(),
         insight_ids=tuple(each["memory_id"] for each in insights),
+        deletion_id=str(deletion["deletion_id"]),
+        spare_user_id=f"{user_id}-spare",
     )

@@ -19,10 +19,10 @@ from tests.e2e.valid_requests import ADMIN_ONLY, valid_requests
 
 pytestmark = [pytest.mark.feature("N19"), pytest.mark.feature("X04")]
 
-READ_VERBS = ("Get", "List", "Find", "Search", "Recall", "Download")
+READ_VERBS = ("Get", "List", "Find", "Search", "Recall", "Download", "Export")
 WRITE_VERBS = (
     *("Create", "Add", "Set", "Put", "BatchSet", "Update", "Delete", "Ingest", "Upload"),
-    *("Close", "Revoke", "Retry", "Digest", "Embed"),
+    *("Close", "Revoke", "Retry", "Digest", "Embed", "Import"),
 )
 
 
@@ -52,6 +52,8 @@ NOT_FOUND = frozenset(
         "KeyValueService.GetValue",
         "FileService.GetFile",
         "FileService.DownloadFile",
+        "LifecycleService.GetDeletion",
+        "LifecycleService.ExportUserData",
     }
 )
 
@@ -216,7 +218,14 @@ async def test_without_settings_the_services_role_sees_no_row(
         await service.close()
     seeded = {"messages", "memories", "sessions", "extractions", "graph_nodes", "graph_edges"}
     seeded |= {"key_values", "documents", "chunks", "search_items", "unit_terms", "users"}
-    seeded |= {"tenants", "api_keys", "emotion_profiles", "digests", "ranking_profiles"}
+    seeded |= {
+        "tenants",
+        "api_keys",
+        "emotion_profiles",
+        "digests",
+        "ranking_profiles",
+        "deletions",
+    }
     assert {table for table in seeded if not counted[table]} == set()
     assert {table: count for table, count in seen.items() if count} == {}
 

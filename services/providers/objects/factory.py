@@ -1,6 +1,8 @@
 """The object storage that the settings ask for."""
 
 import importlib
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 from services.providers.objects.folder import FolderStorage
 from services.providers.objects.settings import ObjectSettings
@@ -25,6 +27,21 @@ def new_object_storage(settings: ObjectSettings) -> ObjectStorage:
             return S3Storage(settings)
         case path:
             return _imported(path, settings)
+
+
+async def open_object_storage(
+    settings: ObjectSettings, home: Path, stack: AsyncExitStack
+) -> ObjectStorage:
+    """The storage, ready for use and closed with the stack; a folder is `home`/files unless told.
+
+    ValueError if the settings name none; Internal or Unavailable if it can't be used.
+    """
+    if settings.provider == "folder" and settings.folder is None:
+        settings = settings.model_copy(update={"folder": home / "files"})
+    objects = new_object_storage(settings)
+    stack.push_async_callback(objects.close)
+    await objects.init()
+    return objects
 
 
 def _imported(path: str, settings: ObjectSettings) -> ObjectStorage:

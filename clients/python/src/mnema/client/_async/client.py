@@ -7,6 +7,7 @@ from mnema.client._async.files import AsyncFiles
 from mnema.client._async.graph import AsyncGraph
 from mnema.client._async.intake import AsyncExtractions, AsyncIntake
 from mnema.client._async.key_values import AsyncKeyValues
+from mnema.client._async.lifecycle import AsyncLifecycle
 from mnema.client._async.memories import AsyncMemories
 from mnema.client._async.ranking_profiles import AsyncRankingProfiles
 from mnema.client._async.recall import AsyncRecall
@@ -14,7 +15,7 @@ from mnema.client._async.reflect import AsyncReflection
 from mnema.client._endpoint import DEFAULT_ADDRESS, endpoint
 
 
-class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection):
+class AsyncMnema(AsyncIntake, AsyncExtractions, AsyncRecall, AsyncReflection, AsyncLifecycle):
     """The long-term memory of AI agents: a client of a Mnema server.
 
     Calls that fail because the server is down or busy are made again, with growing pauses, as

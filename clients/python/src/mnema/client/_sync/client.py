@@ -9,13 +9,14 @@ from mnema.client._sync.files import Files
 from mnema.client._sync.graph import Graph
 from mnema.client._sync.intake import Extractions, Intake
 from mnema.client._sync.key_values import KeyValues
+from mnema.client._sync.lifecycle import Lifecycle
 from mnema.client._sync.memories import Memories
 from mnema.client._sync.ranking_profiles import RankingProfiles
 from mnema.client._sync.recall import Recall
 from mnema.client._sync.reflect import Reflection
 
 
-class Mnema(Intake, Extractions, Recall, Reflection):
+class Mnema(Intake, Extractions, Recall, Reflection, Lifecycle):
     """The long-term memory of AI agents: a client of a Mnema server.
 
     Calls that fail because the server is down or busy are made again, with growing pauses, as
