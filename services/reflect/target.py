@@ -13,7 +13,7 @@ from services.providers.objects.settings import ObjectSettings
 from services.reflect.digest import Digester
 from services.reflect.lifecycle.exporting import Exporter
 from services.reflect.lifecycle.importing import Importer
-from services.reflect.lifecycle.limits import ImportLimits
+from services.reflect.lifecycle.limits import TransferLimits
 from services.reflect.lifecycle.servicer import LifecycleServicer
 from services.reflect.servicer import ReflectServicer
 from services.reflect.thinking import LlmThinker, RuleThinker, Thinker
@@ -59,8 +59,9 @@ async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Ser
     embedder = VectorEmbedder(open_channel(settings.peers.vector, settings, stack))
     servicer = ReflectServicer(database, Digester(database, thinker, embedder))
     objects = await open_object_storage(settings.objects, settings.home, stack)
+    limits = TransferLimits()
     lifecycle = LifecycleServicer(
-        database, Exporter(database, objects), Importer(database, objects, ImportLimits())
+        database, Exporter(database, objects, limits), Importer(database, objects, limits)
     )
     return Servicers(
         services=(

@@ -6,6 +6,7 @@ from mnema.v1 import lifecycle_service_pb2 as pb
 from services.contract.user import User
 from services.providers.objects.storage import ObjectStorage
 from services.reflect.lifecycle.convert import FORMAT, VERSION, timestamp
+from services.reflect.lifecycle.limits import TransferLimits, Turns
 from services.runtime.database import Connection, Database
 from services.runtime.errors import NotFound, Unavailable
 from services.storage import portable
@@ -17,12 +18,18 @@ Part = pb.ExportUserDataResponse
 class Exporter:
     """Reads from one snapshot, whatever is written meanwhile; holds some megabytes at a time."""
 
-    def __init__(self, database: Database, objects: ObjectStorage) -> None:
+    def __init__(self, database: Database, objects: ObjectStorage, limits: TransferLimits) -> None:
         self._database = database
         self._objects = objects
+        self._turns = Turns(limits.exports_at_once, "exports")
 
     async def parts(self, user: User) -> AsyncIterator[Part]:
         """Header, records, bytes of files, trailer; NotFound if nothing was ever stored."""
+        with self._turns.one():
+            async for part in self._parts(user):
+                yield part
+
+    async def _parts(self, user: User) -> AsyncIterator[Part]:
         async with self._database.transaction(
             user.scope, readonly=True, isolation="repeatable_read"
         ) as connection:

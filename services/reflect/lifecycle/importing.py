@@ -12,9 +12,9 @@ from services.contract.stored_object import StoredObject
 from services.contract.user import User
 from services.providers.objects.storage import ObjectStorage
 from services.reflect.lifecycle.incoming import ImportStream, fields_of
-from services.reflect.lifecycle.limits import ImportLimits
+from services.reflect.lifecycle.limits import TransferLimits, Turns
 from services.runtime.database import Connection, Database
-from services.runtime.errors import ResourceExhausted, invalid
+from services.runtime.errors import DeadlineExceeded, invalid
 from services.runtime.ids import new_id
 from services.runtime.scope import Scope
 from services.storage import jobs, portable
@@ -51,26 +51,24 @@ class _Awaited:
 class Importer:
     """Takes imports in, a few at once."""
 
-    def __init__(self, database: Database, objects: ObjectStorage, limits: ImportLimits) -> None:
+    def __init__(self, database: Database, objects: ObjectStorage, limits: TransferLimits) -> None:
         self._database = database
         self._objects = objects
         self._limits = limits
-        self._running = 0
+        self._turns = Turns(limits.imports_at_once, "imports")
 
     async def take(self, messages: AsyncIterator[pb.ImportUserDataRequest]) -> Answer:
         """Stores everything, or gives the answer that this request_id was given before."""
-        if self._running >= self._limits.imports_at_once:
-            raise ResourceExhausted(
-                f"{self._running} imports are running already",
-                metadata={"limit": str(self._limits.imports_at_once)},
-                retry_after=5.0,
-            )
-        self._running += 1
-        try:
-            async with asyncio.timeout(self._limits.import_seconds):
-                return await self._take(ImportStream(messages, self._limits))
-        finally:
-            self._running -= 1
+        seconds = self._limits.import_seconds
+        with self._turns.one():
+            try:
+                async with asyncio.timeout(seconds):
+                    return await self._take(ImportStream(messages, self._limits))
+            except TimeoutError:
+                raise DeadlineExceeded(
+                    f"the import took longer than {seconds:g} seconds",
+                    metadata={"seconds": f"{seconds:g}"},
+                ) from None
 
     async def _take(self, stream: ImportStream) -> Answer:
         target = await stream.target()
@@ -99,7 +97,7 @@ class _Import:
     """One import, inside its transaction."""
 
     def __init__(
-        self, database: Database, objects: ObjectStorage, limits: ImportLimits, user: User
+        self, database: Database, objects: ObjectStorage, limits: TransferLimits, user: User
     ) -> None:
         self._database = database
         self._objects = objects

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from mnema.v1 import lifecycle_service_pb2 as pb
 from services.reflect.lifecycle.convert import FORMAT, VERSION
-from services.reflect.lifecycle.limits import ImportLimits
+from services.reflect.lifecycle.limits import TransferLimits
 from services.runtime.errors import DeadlineExceeded, ResourceExhausted, invalid
 
 Part = pb.ImportUserDataRequest
@@ -16,7 +16,7 @@ Part = pb.ImportUserDataRequest
 class ImportStream:
     """`target()` first, then `header()`, then `parts()`, which ends with the trailer."""
 
-    def __init__(self, messages: AsyncIterator[Part], limits: ImportLimits) -> None:
+    def __init__(self, messages: AsyncIterator[Part], limits: TransferLimits) -> None:
         self._messages = messages
         self._limits = limits
         self.records = 0

@@ -54,9 +54,9 @@ UPDATE deletions SET objects_deleted = objects_deleted + (SELECT count(*) FROM g
 WHERE tenant_id = $1 AND deletion_id = $2
 
 -- name: next_due
--- $1 tenant_id, $2 deletion_id. Key: ix_deletion_objects_due. In how many seconds more can be deleted; null: nothing is left.
+-- $1 tenant_id, $2 deletion_id. Key: ix_deletion_objects_due. In how many seconds more can be deleted; no row: nothing is left.
 SELECT greatest(0, extract(epoch FROM min(due_at) - now()))::double precision
-FROM deletion_objects WHERE tenant_id = $1 AND deletion_id = $2
+FROM deletion_objects WHERE tenant_id = $1 AND deletion_id = $2 HAVING count(*) > 0
 
 -- name: finish
 -- $1 tenant_id, $2 deletion_id. Key: pk_deletions.
