@@ -16,8 +16,9 @@ class TransferLimits:
 
     An export or an import holds a connection to the database as long as it runs, and an import
     one file in memory: one more than `exports_at_once` or `imports_at_once` is refused. A
-    stream that sends nothing for `piece_seconds` is given up. Bytes of an import that was not finished are
-    deleted after `sweep_seconds`: by then it must be over, so it takes `import_seconds` at most.
+    stream that sends nothing for `piece_seconds` is given up. Bytes of an import that was not
+    finished are deleted after `sweep_seconds`: by then it must be over, so it takes
+    `import_seconds` at most.
     """
 
     exports_at_once: int = 4
