@@ -1,6 +1,8 @@
 """Every table that holds something of a user's goes with the user, whoever has added it."""
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -14,6 +16,8 @@ from services.storage.owner_tables import USERS, list_owner_tables
 from services.storage.portable import DERIVED, OF_THE_MOMENT, is_portable
 from tests.conftest import TestDatabase
 from tests.store.owners import Owner, new_owner, opened
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -115,3 +119,11 @@ async def test_the_receipt_outlives_the_user_and_does_not_name_it(
 async def erase(owner: Owner, user_id: str = "alice") -> deletions.DeletionRow:
     async with owner.database.transaction(Scope(owner.tenant_id)) as connection:
         return await deletions.erase_user(connection, owner.tenant_id, owner.owner_id, user_id)
+
+
+async def test_the_format_names_every_kind_of_record(database: Database) -> None:
+    """A new table of users' data: describe it there, or say in `portable` why it is left out."""
+    text = (ROOT / "docs" / "export-format.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    described = {kind for row in rows for kind in re.findall(r"`([a-z_]+)`", row)}
+    assert described == {name for name in await names(database) if is_portable(name)}
