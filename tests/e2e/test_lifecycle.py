@@ -5,6 +5,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from mnema.client import (
     InvalidArgument,
     Mnema,
     NotFound,
+    PermissionDenied,
+    Unauthenticated,
 )
 from services.app.local_stack import LocalStack
 from services.runtime.ids import TenantId, owner_of
+from tests.e2e.contract import rpc
 from tests.e2e.gateway import Gateway, Tenant
 from tests.e2e.seeding import Seeds, seed
 from tests.e2e.waiting import until
@@ -218,6 +222,14 @@ def test_an_export_is_of_one_moment(client: Mnema, user_id: str) -> None:
     assert len(client.conversations.list_sessions(user_id)) == 1
 
 
+def test_an_export_may_be_left_early(client: Mnema, seeds: Seeds) -> None:
+    """More often than exports may run at once."""
+    for _ in range(12):
+        with closing(client.iter_export(seeds.user_id)) as lines:
+            assert next(lines)["kind"] == "header"
+    assert list(client.iter_export(seeds.user_id))[-1]["kind"] == "trailer"
+
+
 def test_what_a_user_has_as_a_dict(client: Mnema, seeds: Seeds) -> None:
     data = client.export_user_data(seeds.user_id)
     assert set(data) == {"memories", "conversations", "graph", "kv", "profile", "documents"}
@@ -304,3 +316,52 @@ def test_a_broken_export_leaves_nothing(client: Mnema, seeds: Seeds) -> None:
     with pytest.raises(InvalidArgument, match=f"record {record} "):
         client.import_from(target, changed(lines, "memories", importance=11))
     client.import_from(target, lines)
+
+
+def test_an_import_is_repeated_without_harm(gateway: Gateway, client: Mnema) -> None:
+    method = rpc("LifecycleService.ImportUserData")
+    memory = {
+        "item_id": str(uuid4()),
+        "memory_id": str(uuid4()),
+        "memory_type": "fact",
+        "content": "Owls hunt at night.",
+    }
+    target = {"user_id": f"owl-{uuid4().hex[:8]}", "request_id": str(uuid4())}
+    header = {"format": "mnema.export", "version": 1, "user_id": "somebody"}
+    parts: list[dict[str, Any]] = [
+        {"target": target},
+        {"header": header},
+        {"record": {"kind": "memories", "json": json.dumps(memory)}},
+        {"trailer": {"counts": {"memories": 1}}},
+    ]
+    requests = [method.request_of(part) for part in parts]
+    key = gateway.tenant.api_key
+    first = gateway.send(method, requests, key)
+    assert gateway.send(method, requests, key) == first
+    (kept,) = client.memories.list(target["user_id"])
+    assert (kept.id, kept.content) == (memory["memory_id"], "Owls hunt at night.")
+    requests[1] = method.request_of({"header": {**header, "user_id": "another"}})
+    failure = gateway.failure(method, requests, key)
+    assert failure is not None
+    assert failure.reason == "REQUEST_ID_REUSED"
+
+
+def test_a_users_own_key_goes_with_the_user(gateway: Gateway, user_id: str) -> None:
+    key = gateway.new_user_key(user_id)
+    with Mnema(gateway.address, api_key=key, retries=0) as own:
+        own.add_memory(user_id, "Only mine.")
+        assert own.export_user_data(user_id)["memories"][0]["content"] == "Only mine."
+        with pytest.raises(PermissionDenied):
+            own.export_user_data("somebody else")
+        with pytest.raises(PermissionDenied):
+            own.delete_user_data("somebody else")
+        assert own.delete_user_data(user_id)["deleted"]["api_keys"] == 1
+
+        def refused() -> bool:
+            try:
+                own.memories.list(user_id)
+            except Unauthenticated:
+                return True
+            return False
+
+        until(refused, bool)  # what is known of keys is kept for five seconds

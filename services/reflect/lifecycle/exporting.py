@@ -1,6 +1,7 @@
 """An export: everything of a user as it was at one moment, as a stream."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 
 from mnema.v1 import lifecycle_service_pb2 as pb
 from services.contract.user import User
@@ -23,13 +24,14 @@ class Exporter:
         self._objects = objects
         self._turns = Turns(limits.exports_at_once, "exports")
 
-    async def parts(self, user: User) -> AsyncIterator[Part]:
+    async def parts(self, user: User) -> AsyncGenerator[Part]:
         """Header, records, bytes of files, trailer; NotFound if nothing was ever stored."""
         with self._turns.one():
-            async for part in self._parts(user):
-                yield part
+            async with aclosing(self._parts(user)) as parts:
+                async for part in parts:
+                    yield part
 
-    async def _parts(self, user: User) -> AsyncIterator[Part]:
+    async def _parts(self, user: User) -> AsyncGenerator[Part]:
         async with self._database.transaction(
             user.scope, readonly=True, isolation="repeatable_read"
         ) as connection:

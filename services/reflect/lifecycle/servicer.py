@@ -1,6 +1,7 @@
 """LifecycleService over gRPC."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -58,8 +59,10 @@ class LifecycleServicer(LifecycleServiceServicer):
     async def ExportUserData(
         self, request: pb.ExportUserDataRequest, context: Context
     ) -> AsyncIterator[pb.ExportUserDataResponse]:
-        async for part in self._exporter.parts(User.served(request.user_id)):
-            yield part
+        # A caller who leaves early frees the snapshot at once.
+        async with aclosing(self._exporter.parts(User.served(request.user_id))) as parts:
+            async for part in parts:
+                yield part
 
     async def ImportUserData(
         self, request_iterator: AsyncIterator[pb.ImportUserDataRequest], context: Context
