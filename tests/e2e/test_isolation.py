@@ -38,7 +38,13 @@ CHANGES = [
     if each not in READS and each.method.startswith(("Update", "Delete", "Close", "Revoke"))
 ]
 # What alice sees of these has counts and times only, no text and no id.
-WITHOUT_TEXT = frozenset({"IngestService.GetIngestStatus", "ReflectService.GetEmotionProfile"})
+WITHOUT_TEXT = frozenset(
+    {
+        "IngestService.GetIngestStatus",
+        "ReflectService.GetEmotionProfile",
+        "LifecycleService.GetDeletion",
+    }
+)
 # These say that there is nothing under that id; the others answer with nothing.
 NOT_FOUND = frozenset(
     {
