@@ -101,7 +101,7 @@ class LifecycleServiceServicer(object):
         later. Messages that were not extracted yet are queued for it.
         Fails with FAILED_PRECONDITION if the user has anything, with INVALID_FIELD and the number of the record if one of them is
         not as it must be, and if counts or bytes are not those that the export states. At most 2,000,000 records and 10 GiB of files.
-        No HTTP binding: JSON has no streams; REST clients use gRPC-Web or the command line.
+        No HTTP binding: neither JSON nor gRPC-Web has streams of requests; without gRPC there is the command line, `mnema import`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
