@@ -18,6 +18,7 @@ from services.app.prepare import OWNER_DSN, prepare
 from services.app.serve import serve as serve_targets
 from services.app.settings import Settings, misspelt_variables
 from services.app.targets import TARGETS
+from services.app.transfer.commands import export_command, import_command
 from services.embedded.failures import EmbeddedError
 from services.runtime.auth import KeyKind
 from services.runtime.database import Database
@@ -36,6 +37,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="Make API keys, straight in the database.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+app.command("export")(export_command)
+app.command("import")(import_command)
 
 Home = Annotated[
     Path | None,

@@ -53,7 +53,11 @@ TARGETS: dict[str, Target] = {
     ),
     "reflect": Target(
         "services.reflect.target:build_reflect",
-        ("mnema.v1.ReflectService", "mnema.v1.AnalyticsService"),
+        (
+            "mnema.v1.ReflectService",
+            "mnema.v1.AnalyticsService",
+            "mnema.v1.LifecycleService",
+        ),
         ("vector",),
     ),
     "files": Target("services.files.target:build_files", ("mnema.v1.FileService",), ("vector",)),
@@ -72,6 +76,7 @@ STUBS: tuple[str, ...] = (
     "graph_service",
     "ingest_service",
     "key_value_service",
+    "lifecycle_service",
     "memory_service",
     "recall_service",
     "reflect_service",

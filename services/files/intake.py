@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from mnema.v1.file_service_pb2 import File
+from services.contract.stored_object import StoredObject
 from services.contract.user import User
 from services.files.convert import file_message
 from services.files.description import Description
 from services.files.limits import FileLimits
-from services.files.stored_object import StoredObject
 from services.files.text.chunks import Chunk, split_chunks
 from services.files.text.document import ExtractedText, FileType, Page
 from services.files.text.safety import SafeExtraction

@@ -11,6 +11,7 @@ from grpc import aio
 
 from mnema.v1 import file_service_pb2 as pb
 from mnema.v1.file_service_pb2_grpc import FileServiceServicer
+from services.contract.stored_object import StoredObject
 from services.contract.user import User
 from services.files.convert import (
     cursor_of,
@@ -26,7 +27,6 @@ from services.files.intake import Intake
 from services.files.limits import FileLimits
 from services.files.links import Links
 from services.files.presigning import Presigning
-from services.files.stored_object import StoredObject
 from services.files.upload import Turns, UploadStream
 from services.providers.objects.storage import DEFAULT_URL_SECONDS
 from services.runtime.channels import call_timeout

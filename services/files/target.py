@@ -15,7 +15,7 @@ from services.files.limits import FileSettings
 from services.files.links import Links
 from services.files.presigning import Presigning
 from services.files.servicer import FileServicer
-from services.providers.objects.factory import new_object_storage
+from services.providers.objects.factory import open_object_storage
 from services.providers.objects.settings import ObjectSettings
 from services.providers.objects.storage import ObjectStorage
 from services.runtime.channels import open_channel
@@ -67,13 +67,7 @@ async def open_objects(settings: ObjectsConfigured, stack: AsyncExitStack) -> Ob
 
     ValueError if the settings name none; Internal or Unavailable if it can't be used.
     """
-    chosen = settings.objects
-    if chosen.provider == "folder" and chosen.folder is None:
-        chosen = chosen.model_copy(update={"folder": settings.home / "files"})
-    objects = new_object_storage(chosen)
-    stack.push_async_callback(objects.close)
-    await objects.init()
-    return objects
+    return await open_object_storage(settings.objects, settings.home, stack)
 
 
 async def build_files(settings: FilesSettings, stack: AsyncExitStack) -> Servicers:

@@ -17,8 +17,13 @@ from services.runtime.errors import Internal, MnemaError
 from services.runtime.ids import OwnerId
 from services.storage import jobs
 from services.storage.foundation import EmbeddingSpace, active_space
-from services.storage.search_items import PendingItem, unembedded
-from services.storage.vectors import store_vectors
+from services.storage.search_items import (
+    PendingItem,
+    count_unembedded,
+    still_there,
+    unembedded,
+)
+from services.storage.vectors import lock_vectors, store_vectors
 
 log = structlog.get_logger("mnema.embedding")
 
@@ -76,6 +81,8 @@ class EmbeddingJobs:
         payload = {**user.payload(), "attempts": str(attempts)}
 
         async def queue(connection: Connection) -> None:
+            if not await count_unembedded(connection, user.owner_id):
+                return  # erased meanwhile, with the user
             await jobs.enqueue(
                 connection,
                 jobs.EMBED,
@@ -100,7 +107,7 @@ class EmbeddingJobs:
                     storing = None
                 places = list(found)
                 if batch is not None:
-                    storing = asyncio.create_task(self._store(user, batch.space, found))
+                    storing = asyncio.create_task(self._store(user, batch, found))
         finally:
             if storing is not None:
                 await asyncio.wait({storing})
@@ -119,14 +126,17 @@ class EmbeddingJobs:
         vectors = await self._embedder.embed(user, texts, batch.space)
         return {item.place: each for item, each in zip(items, vectors, strict=True)}
 
-    async def _store(
-        self, user: User, space: EmbeddingSpace, vectors: Mapping[int, Vector]
-    ) -> None:
-        async def store(connection: Connection) -> int:
-            return await store_vectors(connection, user.owner_id, space, vectors)
+    async def _store(self, user: User, batch: _Batch, vectors: Mapping[int, Vector]) -> None:
+        """Stores them; those of units that were erased while they were embedded are dropped."""
 
-        stored = await self._database.run(user.scope, store)
-        if stored == 0:
+        async def store(connection: Connection) -> tuple[int, int]:
+            await lock_vectors(connection, user.owner_id)
+            same = await still_there(connection, user.owner_id, batch.items)
+            wanted = {place: each for place, each in vectors.items() if place in same}
+            return len(wanted), await store_vectors(connection, user.owner_id, batch.space, wanted)
+
+        wanted, stored = await self._database.run(user.scope, store)
+        if wanted and not stored:
             # The same items would come back at once, and for ever.
-            raise Internal(f"none of {len(vectors)} vectors could be stored")
+            raise Internal(f"none of {wanted} vectors could be stored")
         self._metrics.embedded(stored)

@@ -1,18 +1,29 @@
 """Puts the reflect service together."""
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import SecretStr
 
-from mnema.v1 import analytics_service_pb2_grpc, reflect_service_pb2_grpc
+from mnema.v1 import (
+    analytics_service_pb2_grpc,
+    lifecycle_service_pb2_grpc,
+    reflect_service_pb2_grpc,
+)
 from services.contract.embedder import VectorEmbedder
 from services.providers.llm.base import LlmProvider
 from services.providers.llm.factory import create_llm
 from services.providers.llm.settings import LlmSettings
+from services.providers.objects.factory import open_object_storage
+from services.providers.objects.settings import ObjectSettings
 from services.reflect.analytics.servicer import AnalyticsServicer
 from services.reflect.digest import Digester
 from services.reflect.digest_jobs import DigestJobs
+from services.reflect.lifecycle.exporting import Exporter
+from services.reflect.lifecycle.importing import Importer
+from services.reflect.lifecycle.limits import TransferLimits
+from services.reflect.lifecycle.servicer import LifecycleServicer
 from services.reflect.servicer import ReflectServicer
 from services.reflect.thinking import LlmThinker, RuleThinker, Thinker
 from services.runtime.channels import ChannelSettings, open_channel
@@ -56,6 +67,14 @@ class ReflectSettings(ChannelSettings, Protocol):
     def llm(self) -> LlmSettings:
         """Who thinks; none: rules."""
 
+    @property
+    def objects(self) -> ObjectSettings:
+        """The settings that say where the bytes of files lie: exports have them."""
+
+    @property
+    def home(self) -> Path:
+        """The folder of local state: the bytes are in its folder "files" unless told."""
+
 
 async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Servicers:
     """The reflect target: thinks with the configured LLM, or by rules where there is none."""
@@ -64,23 +83,29 @@ async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Ser
     llm = create_llm(settings.llm, calls.llm("digest"))
     if llm is not None:
         stack.push_async_callback(llm.close)
-    servicer = ReflectServicer(
-        database,
-        _digester(settings, stack, database, llm),
-        PageTokens(settings.internal_key),
-        settings.extraction.max_attempts,
+    tokens = PageTokens(settings.internal_key)
+    digester = _digester(settings, stack, database, llm)
+    objects = await open_object_storage(settings.objects, settings.home, stack)
+    limits = TransferLimits()
+    lifecycle = LifecycleServicer(
+        database, Exporter(database, objects, limits), Importer(database, objects, limits)
     )
     return Servicers(
         services=(
             Service(
                 "mnema.v1.ReflectService",
-                servicer,
+                ReflectServicer(database, digester, tokens, settings.extraction.max_attempts),
                 reflect_service_pb2_grpc.add_ReflectServiceServicer_to_server,
             ),
             Service(
                 "mnema.v1.AnalyticsService",
-                AnalyticsServicer(database, PageTokens(settings.internal_key)),
+                AnalyticsServicer(database, tokens),
                 analytics_service_pb2_grpc.add_AnalyticsServiceServicer_to_server,
+            ),
+            Service(
+                "mnema.v1.LifecycleService",
+                lifecycle,
+                lifecycle_service_pb2_grpc.add_LifecycleServiceServicer_to_server,
             ),
         ),
         authenticator=DatabaseAuthenticator(database),

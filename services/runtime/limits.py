@@ -105,6 +105,7 @@ BY_NAME: Mapping[str, Rule] = {
     "extraction_id": _UUID,
     "digest_id": _UUID,
     "file_id": _UUID,
+    "deletion_id": _UUID,
     "edge_id": _UUID,
     "request_id": _UUID,
     "extraction_ids": Items(1000, _UUID),
@@ -178,5 +179,8 @@ BY_FULL_NAME: Mapping[str, Rule] = {
     "mnema.v1.Settings.reflection_interval": Number(0, 10_000),
     "mnema.v1.ExtractionStrategy.message_interval": Number(0, 10_000),
     "mnema.v1.ExtractionStrategy.idle_timeout": Span(0, 30 * 24 * 3600.0),
+    "mnema.v1.ExportHeader.format": Text(63, "line"),
+    "mnema.v1.ExportRecord.kind": Text(63, "line"),
+    "mnema.v1.ExportRecord.json": Text(8 * KIB * KIB),
     "mnema.v1.NewFile.size_bytes": Number(0, 2**62),  # too many for a file is an error of its own
 }

@@ -20,6 +20,11 @@ SETTINGS = (
 _SET_SETTINGS = "SELECT " + ", ".join(
     f"set_config('{name}', ${at}, true)" for at, name in enumerate(SETTINGS, 1)
 )
+# A user's writers hold this together; who erases the user holds it alone, and so meets none of
+# them half-way (services/storage/owner_tables.py).
+_HOLD_OWNER = (
+    ", CASE WHEN $2 <> '' THEN pg_advisory_xact_lock_shared(hashtextextended($2, 2))::text END"
+)
 # The few rows that are asked for by their keys are read by their keys, be the tables as small or
 # as little counted as they may; nothing is compiled.
 _BY_KEYS = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_hashjoin", "jit")
@@ -30,8 +35,11 @@ _PLAIN = re.compile(r"[0-9A-Za-z_-]*")
 
 
 def settings_statement(*, by_keys: bool) -> str:
-    """Sets SETTINGS, its parameters; `by_keys` also keeps the planner from reading other ways."""
-    return _SET_SETTINGS + (SET_BY_KEYS if by_keys else "")
+    """For a writing transaction: sets SETTINGS, its parameters, and holds the owner, if any.
+
+    `by_keys` also keeps the planner from reading other ways.
+    """
+    return _SET_SETTINGS + _HOLD_OWNER + (SET_BY_KEYS if by_keys else "")
 
 
 def reading_script(isolation: Isolation, values: Sequence[str], *, by_keys: bool) -> str:

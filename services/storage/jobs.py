@@ -17,9 +17,17 @@ EMBED = "embed"
 DIGEST = "digest"
 DELETE_OBJECT = "delete_object"
 SWEEP_OBJECT = "sweep_object"
+ERASE_OBJECTS = "erase_objects"
 
 # Higher runs first: what a person waits for before what can wait.
-PRIORITY = {EXTRACT: 10, EMBED: 20, DIGEST: 5, DELETE_OBJECT: 0, SWEEP_OBJECT: 0}
+PRIORITY = {
+    EXTRACT: 10,
+    EMBED: 20,
+    DIGEST: 5,
+    DELETE_OBJECT: 0,
+    SWEEP_OBJECT: 0,
+    ERASE_OBJECTS: 0,
+}
 
 
 async def enqueue(

@@ -61,11 +61,12 @@ class IndexedItem:
 
 @dataclass(frozen=True, slots=True)
 class PendingItem:
-    """A unit without a vector, and the text to make it of."""
+    """A unit without a vector, and the text to make it of. `item_id` is whose unit it is."""
 
     place: int
     kind: Kind
     text: str
+    item_id: UUID
 
 
 async def index_items(
@@ -147,7 +148,23 @@ async def unembedded(
     embedded with what follows it, as far as a model reads: so it stands for the whole.
     """
     rows = await connection.fetch(SQL["list_unembedded"], owner_id, limit, _OPENING_CHARS, but)
-    return [PendingItem(row["place"], row["kind"], row["text"]) for row in rows]
+    return [PendingItem(row["place"], row["kind"], row["text"], row["item_id"]) for row in rows]
+
+
+async def still_there(
+    connection: Connection, owner_id: OwnerId, items: Sequence[PendingItem]
+) -> set[int]:
+    """The places that hold the same items as when these were read.
+
+    A user who was erased and came again has others at the same places. Needs `lock_vectors`.
+    """
+    rows = await connection.fetch(
+        SQL["list_same"],
+        owner_id,
+        [item.place for item in items],
+        [item.item_id for item in items],
+    )
+    return {row["place"] for row in rows}
 
 
 async def count_unembedded(connection: Connection, owner_id: OwnerId) -> int:

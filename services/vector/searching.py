@@ -43,14 +43,23 @@ class Asked:
     embed: Callable[[str], Awaitable[Attempt]]
     attempt: Attempt | None = None
     _begun: "asyncio.Task[Attempt] | None" = None
+    _begun_with: str = ""
 
     def begin(self, text: str) -> "asyncio.Task[Attempt]":
         """Has the text that stands for the query embedded from now on."""
         self._begun = asyncio.create_task(self._try(text))
+        self._begun_with = text
         return self._begun
 
     async def embedding(self, text: str) -> Vector | None:
-        """The vector of the text that stands for the query. It is asked for once."""
+        """The vector of the text that stands for the query.
+
+        What was begun with another text is dropped: others speak now than when the last search
+        looked, and a user who was erased leaves nothing in the next search.
+        """
+        if self._begun is not None and self._begun_with != text:
+            self.drop()
+            self._begun = None
         self.attempt = await (self._begun or self.begin(text))
         return self.attempt.vector
 
@@ -166,7 +175,8 @@ class Searcher:
         with _TRACER.start_as_current_span("words"):
             words = words_of(gathered)
         self.speakers.put(owner_id, gathered.speakers)
-        embedding = await asked.embedding(in_first_person(asked.text, gathered.speakers))
+        present = gathered.speakers if "message" in chosen.kinds else ()
+        embedding = await asked.embedding(in_first_person(asked.text, present))
         question = replace(question, embedding=embedding)
         known = self.units.of(owner_id, self.space, gathered.epoch)
 

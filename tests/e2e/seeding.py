@@ -45,6 +45,8 @@ class Seeds:
     cursor: str
     rollback_id: str
     seeded_at: str
+    deletion_id: str
+    spare_user_id: str
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -64,6 +66,7 @@ class Seeds:
             self.spare_profile_name,
             self.digest_id,
             self.rollback_id,
+            self.deletion_id,
             *self.insight_ids,
         )
         return (self.marker, *ids)
@@ -186,6 +189,8 @@ class _Seeding:
 def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
     """Takes about two seconds: the extraction and a digest are waited for."""
     by = _Seeding(gateway, tenant, user_id)
+    # Of nothing yet, so that there is a receipt.
+    deletion = by.call("LifecycleService.DeleteUserData")["deletion"]
     by.call("AccountService.CreateUser")
     cursor = by.call("EventService.ListEvents")["next_cursor"]
     session_id, spare_session_id = by.session("holiday"), by.session("spare")
@@ -226,4 +231,6 @@ def seed(gateway: Gateway, tenant: Tenant, user_id: str) -> Seeds:
         cursor=str(cursor),
         rollback_id=rollback["rollback_id"],
         seeded_at=rollback["created_at"],
+        deletion_id=str(deletion["deletion_id"]),
+        spare_user_id=f"{user_id}-spare",
     )

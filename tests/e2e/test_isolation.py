@@ -19,9 +19,9 @@ from tests.e2e.valid_requests import ADMIN_ONLY, valid_requests
 
 pytestmark = [pytest.mark.feature("N19"), pytest.mark.feature("X04")]
 
-READ_VERBS = ("Get", "List", "Find", "Search", "Recall", "Download", "Watch")
+READ_VERBS = ("Get", "List", "Find", "Search", "Recall", "Download", "Watch", "Export")
 WRITE_VERBS = (
-    *("Create", "Add", "Set", "Put", "BatchSet", "Update", "Delete", "Ingest", "Upload"),
+    *("Create", "Add", "Set", "Put", "BatchSet", "Update", "Delete", "Ingest", "Upload", "Import"),
     *("Close", "Revoke", "Retry", "Start", "Digest", "Embed", "Rollback", "Undo", "Clear"),
 )
 
@@ -45,6 +45,7 @@ WITHOUT_TEXT = frozenset(
         "IngestService.GetIngestStatus",
         "ReflectService.GetDigest",  # of a digest without insights
         "FileService.GetDownloadUrl",
+        "LifecycleService.GetDeletion",
     }
 )
 # These say that there is nothing under that id; the others answer with nothing.
@@ -62,6 +63,8 @@ NOT_FOUND = frozenset(
         "FileService.DownloadFile",
         "ReflectService.GetDigest",
         "FileService.GetDownloadUrl",
+        "LifecycleService.GetDeletion",
+        "LifecycleService.ExportUserData",
     }
 )
 
@@ -227,7 +230,7 @@ async def test_without_settings_the_services_role_sees_no_row(
     seeded = {"messages", "memories", "sessions", "extractions", "graph_nodes", "graph_edges"}
     seeded |= {"key_values", "documents", "chunks", "search_items", "unit_terms", "users"}
     seeded |= {"tenants", "api_keys", "emotion_profiles", "digests", "digest_marks", "events"}
-    seeded |= {"ranking_profiles", "rollbacks"}
+    seeded |= {"ranking_profiles", "rollbacks", "deletions"}
     assert {table for table in seeded if not counted[table]} == set()
     assert {table: count for table, count in seen.items() if count} == {}
 

@@ -1,6 +1,7 @@
 """For every public RPC a request that succeeds, to be sent as it is or with one thing wrong."""
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,7 @@ def valid_requests(seeds: Seeds) -> dict[str, Sequence[Fields]]:
     """By the RPC's short name; more than one message only where the client streams."""
     tables = (
         *(_accounts, _conversations, _memories, _analytics, _rankings, _graph),
-        *(_key_values, _files, _events),
+        *(_key_values, _files, _events, _lifecycle),
     )
     return {
         name: fields if isinstance(fields, tuple) else (fields,)
@@ -246,4 +247,26 @@ def _files(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
         "FileService.DownloadByLink": {"token": seeds.link_token},
         "FileService.DeleteFile": {**user, "file_id": seeds.spare_file_id},
         "FileService.SearchFiles": {**user, "query": "the holiday in Lisbon"},
+    }
+
+
+def _lifecycle(seeds: Seeds) -> dict[str, Fields | tuple[Fields, ...]]:
+    user = {"user_id": seeds.user_id}
+    memory = {
+        "item_id": str(uuid4()),
+        "memory_id": str(uuid4()),
+        "revision": 1,
+        "memory_type": "fact",
+        "content": "Trains leave from platform two.",
+    }
+    return {
+        "LifecycleService.DeleteUserData": {"user_id": seeds.spare_user_id},
+        "LifecycleService.GetDeletion": {**user, "deletion_id": seeds.deletion_id},
+        "LifecycleService.ExportUserData": user,
+        "LifecycleService.ImportUserData": (
+            {"target": {"user_id": f"imported-{uuid4().hex[:12]}"}},
+            {"header": {"format": "mnema.export", "version": 1, "user_id": "somebody"}},
+            {"record": {"kind": "memories", "json": json.dumps(memory)}},
+            {"trailer": {"counts": {"memories": 1}}},
+        ),
     }

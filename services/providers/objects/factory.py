@@ -1,5 +1,8 @@
 """The object storage that the settings ask for."""
 
+from contextlib import AsyncExitStack
+from pathlib import Path
+
 from services.providers.objects.adapted import NEEDED, AdaptedStorage
 from services.providers.objects.folder import FolderStorage
 from services.providers.objects.settings import ObjectSettings
@@ -31,6 +34,21 @@ def new_object_storage(settings: ObjectSettings) -> ObjectStorage:
                 f"object storage provider {other!r}: not folder, s3, aws, minio, obs or "
                 "package.module:Class"
             )
+
+
+async def open_object_storage(
+    settings: ObjectSettings, home: Path, stack: AsyncExitStack
+) -> ObjectStorage:
+    """The storage, ready for use and closed with the stack; a folder is `home`/files unless told.
+
+    ValueError if the settings name none; Internal or Unavailable if it can't be used.
+    """
+    if settings.provider == "folder" and settings.folder is None:
+        settings = settings.model_copy(update={"folder": home / "files"})
+    objects = new_object_storage(settings)
+    stack.push_async_callback(objects.close)
+    await objects.init()
+    return objects
 
 
 def _own(path: str, settings: ObjectSettings) -> ObjectStorage:

@@ -45,7 +45,7 @@ FROM search_items WHERE owner_id = $1 AND item_id = ANY ($2::uuid[]) GROUP BY it
 -- $1 owner_id, $2 how many at most, $3 how many characters stand for the beginning of a long message, $4 place[] to leave
 -- out. Keys: pk_unembedded, pk_search_items and those of the things. With the text to embed: a message's begins with who
 -- said it, where that is a name.
-SELECT place, kind,
+SELECT place, kind, item_id,
        CASE kind
            WHEN 'chunk' THEN (
                SELECT content FROM chunks WHERE owner_id = $1 AND chunk_id = item_id)
@@ -63,6 +63,11 @@ FROM (SELECT place FROM unembedded WHERE owner_id = $1 AND place <> ALL ($4::big
 JOIN search_items USING (place)
 WHERE search_items.owner_id = $1
 ORDER BY place
+
+-- name: list_same
+-- $1 owner_id; arrays, one entry a unit: $2 place, $3 item_id. Key: pk_search_items. Those places that hold these items.
+SELECT place FROM unnest($2::bigint[], $3::uuid[]) AS given (place, item_id)
+JOIN search_items USING (place, item_id) WHERE owner_id = $1
 
 -- name: count_unembedded
 -- $1 owner_id. Key: pk_unembedded.

@@ -10,6 +10,7 @@ from mnema.client._async.files import AsyncFiles
 from mnema.client._async.graph import AsyncGraph
 from mnema.client._async.intake import AsyncExtractions, AsyncIntake
 from mnema.client._async.key_values import AsyncKeyValues
+from mnema.client._async.lifecycle import AsyncLifecycle
 from mnema.client._async.memories import AsyncMemories
 from mnema.client._async.options import AsyncOptions
 from mnema.client._async.past import AsyncPast
@@ -27,6 +28,7 @@ class AsyncMnema(
     AsyncReflection,
     AsyncAnalytics,
     AsyncPast,
+    AsyncLifecycle,
     AsyncOptions,
     AsyncObserved,
 ):

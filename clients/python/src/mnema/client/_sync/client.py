@@ -12,6 +12,7 @@ from mnema.client._sync.files import Files
 from mnema.client._sync.graph import Graph
 from mnema.client._sync.intake import Extractions, Intake
 from mnema.client._sync.key_values import KeyValues
+from mnema.client._sync.lifecycle import Lifecycle
 from mnema.client._sync.memories import Memories
 from mnema.client._sync.options import Options
 from mnema.client._sync.past import Past
@@ -28,6 +29,7 @@ class Mnema(
     Reflection,
     Analytics,
     Past,
+    Lifecycle,
     Options,
     Observed,
 ):

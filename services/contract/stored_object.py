@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.contract.user import User
+from services.runtime.ids import OwnerId, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,14 @@ class StoredObject:
         return cls(owner, file_id, f"{owner.tenant_id}/{owner.owner_id}/{file_id}")
 
     @classmethod
+    def imported(cls, owner: User, file_id: UUID) -> "StoredObject":
+        """Where the bytes of a file go that keeps its id: never where they have been before.
+
+        What was there may still be waiting to be deleted.
+        """
+        return cls(owner, file_id, f"{owner.tenant_id}/{owner.owner_id}/{new_id()}")
+
+    @classmethod
     def of(cls, payload: Mapping[str, str]) -> "StoredObject":
         """The object of a job; KeyError or ValueError if its payload names none."""
         return cls(User.of_job(payload), UUID(payload["file_id"]), payload["object_key"])
@@ -35,3 +44,8 @@ class StoredObject:
             "file_id": str(self.file_id),
             "object_key": self.key,
         }
+
+
+def owner_of_key(key: str) -> OwnerId:
+    """Whose bytes these are; ValueError if it is no key of a user's."""
+    return OwnerId(UUID(key.split("/")[1]))

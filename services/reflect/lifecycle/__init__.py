@@ -1,0 +1,1 @@
+"""The life of all of a user's data: erased, exported, imported."""
