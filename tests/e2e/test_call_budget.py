@@ -23,6 +23,8 @@ BUDGET: dict[str, tuple[int, int]] = {
     "IngestService.Ingest": INGESTED,
     "IngestService.IngestBatch": INGESTED,
     "IngestService.IngestStream": INGESTED,
+    "IngestService.StartExtraction": INGESTED,
+    "LifecycleService.ImportUserData": (0, 1),
     "RecallService.Recall": (0, 1),
     "ReflectService.Digest": (2, 1),
     "VectorService.Embed": (0, 1),
@@ -35,7 +37,7 @@ BUDGET: dict[str, tuple[int, int]] = {
     "FileService.SearchFiles": (0, 1),
 }
 # These change what others of them need: each has a user to itself.
-ALONE = ("Update", "Delete", "Close", "Revoke", "Rollback", "Restore")
+ALONE = ("Update", "Delete", "Close", "Revoke", "Rollback", "Undo", "Import")
 
 
 @pytest.fixture(scope="module")

@@ -122,7 +122,7 @@ async def test_every_statement_reads_the_users_own_range_of_a_key(
             (),
             {
                 *("uq_graph_nodes_present", "ix_graph_edges_until"),
-                *("ix_messages_owner_recorded", "ix_messages_retracted"),
+                "ix_messages_retracted",
             },
         ),
         "count_others_as_of": ((moment,), {"ix_messages_retracted"}),
