@@ -34,7 +34,10 @@ def budget_of(request: pb.RecallRequest) -> int:
 
 
 def add_context(response: pb.RecallResponse, profile: Mapping[str, Any], budget: int) -> None:
-    """Writes the profile and the merged list down, as far as `budget` tokens go."""
+    """Writes the profile and the merged list down, as far as `budget` tokens go.
+
+    Of nothing it makes no text, not even the frame.
+    """
     context = response.context
     room = budget - most_tokens(OPENING) - most_tokens(CLOSING)
     known = _Section(PROFILE, room // PROFILE_SHARE)
@@ -44,7 +47,8 @@ def add_context(response: pb.RecallResponse, profile: Mapping[str, Any], budget:
     told = _Section(RESULTS, room - known.tokens)
     context.result_ids.extend(each.id for each in response.merged if told.add(_said(each)))
     context.results_left_out = len(response.merged) - len(context.result_ids)
-    context.text = OPENING + known.text + told.text + CLOSING
+    remembered = known.text + told.text
+    context.text = OPENING + remembered + CLOSING if remembered else ""
     context.tokens = most_tokens(context.text)
 
 

@@ -49,8 +49,12 @@ async def list_owner_tables(connection: Connection) -> list[OwnerTable]:
         )
         for row in rows
     }
+    # Whatever it refers to: nothing is of a user who is not there.
     order = TopologicalSorter(
-        {name: sorted(table.refers_to & tables.keys()) for name, table in tables.items()}
+        {
+            name: sorted(({USERS} | table.refers_to) & tables.keys() - {name})
+            for name, table in tables.items()
+        }
     )
     return [tables[name] for name in order.static_order()]
 

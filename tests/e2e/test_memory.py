@@ -257,6 +257,9 @@ def test_the_same_text_has_the_same_vector(gateway: Gateway) -> None:
 @pytest.mark.feature("N06")
 @pytest.mark.feature("N20")
 def test_a_digest_finds_what_recurs_and_a_second_one_adds_nothing(call: Call) -> None:
+    # Not by itself in the midst of it.
+    settings = {"reflection_interval": 0}
+    call("AccountService.UpdateSettings", settings=settings, update_mask="reflectionInterval")
     for day in range(1, 6):
         say(call, f"I met Ines at the harbour on {day} March, it was wonderful!",
             said_at=f"2026-03-0{day}T12:00:00Z")  # fmt: skip

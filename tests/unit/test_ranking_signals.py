@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from services.storage.codes import codes_of, scan, sign_bits
 from services.storage.places import message_place
@@ -239,13 +240,20 @@ def test_the_default_profile_weighs_signals_that_there_are() -> None:
     assert all(callable(getattr(Signals, name)) for name in SIGNALS)
 
 
-def test_leaders_are_the_eight_that_come_first_by_all_else() -> None:
+def directions(given: Evidence) -> NDArray[np.float32]:
+    vectors = given.units.vectors
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def test_leaders_are_those_that_come_first_by_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "_TO_LEAD", 3)
     given = evidence()
     profile = Profile("p", signals={"bm25": Weight(1.0, 1.0), "leaders": Weight(0.5, 0.5)})
     ranking = rank(given, profile, 4.0)
-    vectors = given.units.vectors / np.linalg.norm(given.units.vectors, axis=1, keepdims=True)
-    # There are but six things: all of them lead.
-    middle = vectors.mean(axis=0)
+    vectors = directions(given)
+    # Two of six lead: those with the highest BM25.
+    best = np.argsort(-np.array(value("bm25", given)), kind="stable")[:2]
+    middle = vectors[best].mean(axis=0)
     expected = vectors @ (middle / np.linalg.norm(middle))
     shares = [ranking.shares(index)[-1] for index in range(len(PLACES))]
     assert {share.name for share in shares} == {"leaders"}
@@ -255,16 +263,20 @@ def test_leaders_are_the_eight_that_come_first_by_all_else() -> None:
         assert ranking.totals[index] == pytest.approx(total)
 
 
-def test_leaders_are_chosen_by_the_other_signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "_LEADERS", 1)
+def test_of_a_few_none_leads() -> None:
     given = evidence()
-    vectors = given.units.vectors / np.linalg.norm(given.units.vectors, axis=1, keepdims=True)
-    for leader in range(len(PLACES)):
-        totals = np.zeros(len(PLACES))
-        totals[leader] = 5.0
-        said = Signals(given).leaders(totals)
-        assert said == pytest.approx(vectors @ vectors[leader], abs=1e-6)
-        assert said[leader] == pytest.approx(1)
+    assert Signals(given).leaders(np.arange(6.0)).tolist() == [0] * 6
+
+
+def test_what_has_no_vector_yet_is_not_put_back_by_leaders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "_TO_LEAD", 3)
+    given = evidence()
+    totals = np.array([5.0, 4.0, 0, 0, 0, 0])
+    whole = Signals(given).leaders(totals)
+    given.units.similarities[5] = np.nan
+    said = Signals(given).leaders(totals)
+    assert said[:5] == pytest.approx(whole[:5])
+    assert said[5] == pytest.approx(whole[:5].mean())
 
 
 def test_the_neuromem_profile_fuses_ranks() -> None:

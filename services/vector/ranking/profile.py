@@ -90,7 +90,10 @@ SIGNALS: Mapping[str, str] = {
     "novelty": ("1 less the cosine of the likest earlier one that is ranked, 0 to 1."),
     "precedence": "e^(−n ÷ 5) for n earlier ones as near to the query: 0 to 1.",
     "slow_precedence": "e^(−n ÷ 15), n likewise: 0 to 1.",
-    "leaders": "Cosine with the mean of the eight that come first by all other signals: −1 to 1.",
+    "leaders": (
+        "Cosine with the mean of those that come first by all other signals, one in twenty and "
+        "eight at most: −1 to 1."
+    ),
 }
 """What each signal says, by its name."""
 

@@ -30,9 +30,11 @@ _LONG_CHARS = 300
 # As many terms as a question has in the middle.
 _USUAL_TERMS = 5
 _MANY_PASSAGES = 8
-# Pseudo-relevance feedback takes so many of the best for relevant; when all is said, so many.
+# Pseudo-relevance feedback takes so many of the best for relevant.
 _FEEDBACK = 3
+# When all is said, so many; but one in twenty at most, for the mean of all leads nowhere.
 _LEADERS = 8
+_TO_LEAD = 20
 
 
 class Signals:
@@ -54,10 +56,19 @@ class Signals:
         return values
 
     def leaders(self, totals: Values) -> Values:
-        """What LEADERS says of each thing, `totals` being the sums of all other shares."""
-        if self._evidence.meaning is None:
-            return self._evidence.nothing
-        return feedback_similarity(self._evidence, (-totals).argsort(kind="stable")[:_LEADERS])
+        """What LEADERS says of each thing, `totals` being the sums of all other shares.
+
+        Of one without a vector as yet it says what it says of the others on average.
+        """
+        evidence = self._evidence
+        count = min(_LEADERS, len(evidence.things) // _TO_LEAD)
+        if evidence.meaning is None or not count:
+            return evidence.nothing
+        said = feedback_similarity(evidence, (-totals).argsort(kind="stable")[:count])
+        unknown = np.isnan(evidence.cosine)
+        if unknown.any() and not unknown.all():
+            said[unknown] = said[~unknown].mean()
+        return said
 
     def bm25(self) -> Values:
         return self._bm25

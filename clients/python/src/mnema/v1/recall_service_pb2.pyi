@@ -270,7 +270,8 @@ class PromptContext(_message.Message):
     RESULTS_LEFT_OUT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The user's profile, at most half of it; then what `merged` has, in its order, a line each with its date where that is
-    known. Of what is searched by passages the passage; what does not fit is left out.
+    known. Of what is searched by passages the passage; what does not fit is left out. Empty if nothing is remembered, or nothing
+    fits.
     """
     tokens: _builtins.int
     """Its tokens, counted so that no common tokenizer counts more of ordinary text: one for each three letters of an ASCII
