@@ -26,6 +26,10 @@ Begun = asyncio.Task
 
 log = logging.getLogger("mnema.client")
 
+# What gRPC says of a write that failed, until it knows why.
+_BROKEN_OFF = "Internal error from Core"
+_LOOKS, _LOOK_SECONDS = 50, 0.01
+
 sleep = asyncio.sleep
 Lock = asyncio.Lock
 in_thread = asyncio.to_thread
@@ -70,7 +74,34 @@ async def upload(
 ) -> Response:
     """A stream of requests, one answer."""
     call = cast("aio.StreamUnaryMultiCallable[Request, Response]", method)
-    return await call(requests, timeout=timeout, metadata=aio.Metadata(*metadata))
+    sent = call(requests, timeout=timeout, metadata=aio.Metadata(*metadata))
+    try:
+        return await sent
+    except aio.AioRpcError as failure:
+        if failure.details() != _BROKEN_OFF:
+            raise
+        raise await _told(sent, failure) from None
+
+
+async def _told(
+    sent: aio.StreamUnaryCall[Request, Response] | aio.StreamStreamCall[Request, Response],
+    failure: aio.AioRpcError,
+) -> aio.AioRpcError:
+    """What the server said when it ended a call whose requests were still being sent.
+
+    gRPC may see the write fail before the answer, which takes the failure's place a moment later.
+    """
+    for _ in range(_LOOKS):
+        details = await sent.details()
+        if details != _BROKEN_OFF:
+            return aio.AioRpcError(
+                await sent.code(),
+                failure.initial_metadata(),
+                await sent.trailing_metadata(),
+                details,
+            )
+        await asyncio.sleep(_LOOK_SECONDS)
+    return failure
 
 
 async def download(
@@ -101,6 +132,10 @@ async def exchange(
     try:
         async for answer in answers:
             yield answer
+    except aio.AioRpcError as failure:
+        if failure.details() != _BROKEN_OFF:
+            raise
+        raise await _told(answers, failure) from None
     finally:
         answers.cancel()
 
