@@ -10,6 +10,7 @@ from services.runtime.database import Connection
 from services.runtime.errors import NotFound
 from services.runtime.ids import OwnerId, TenantId, new_id
 from services.storage import jobs
+from services.storage.announcements import EMBEDDING_CACHE, announce
 from services.storage.owner_tables import act_for, close_to_writers, erase_rows, list_owner_tables
 from services.storage.queries import load
 
@@ -61,6 +62,8 @@ async def erase_user(
             SQL["insert_objects"], tenant_id, deletion_id, list(objects), list(objects.values())
         )
         await queue_objects(connection, tenant_id, deletion_id, 0.0)
+    # Vectors of the user's texts that processes keep in memory: they keep no record of whose.
+    await announce(connection, EMBEDDING_CACHE)
     return await get_deletion(connection, tenant_id, owner_id, deletion_id)
 
 

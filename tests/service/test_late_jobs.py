@@ -19,6 +19,7 @@ from services.runtime.errors import Unavailable
 from services.runtime.ids import new_id, owner_of
 from services.runtime.scope import Scope
 from services.storage import deletions, digest_runs
+from services.storage.announcements import EMBEDDING_CACHE
 from services.storage.foundation import EmbeddingSpace, register_user
 from services.storage.key_values import set_values
 from tests.conftest import TestDatabase
@@ -172,6 +173,15 @@ async def test_counts_of_what_was_recalled(world: World) -> None:
     await erase(world)
     await counter.flush()
     assert await world.count("memory_accesses") == 0
+
+
+async def test_processes_are_told_to_forget_embeddings(world: World) -> None:
+    await world.say("tea")
+    heard = asyncio.Event()
+    async with world.database.listening() as connection:
+        await connection.add_listener(EMBEDDING_CACHE, lambda *_: heard.set())
+        await erase(world)
+        await asyncio.wait_for(heard.wait(), 5)
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -64,6 +64,7 @@ from mnema.client.models import (
     Tenant,
     User,
 )
+from mnema.client.past import RollbackResult, TimelineEntry
 from mnema.client.ranking import FactorStrengths, RankingProfile, SignalWeight
 from mnema.client.results import (
     DigestResult,
@@ -71,9 +72,7 @@ from mnema.client.results import (
     EmotionProfile,
     PromptContext,
     RecallResult,
-    RollbackResult,
     SearchResults,
-    TimelineEntry,
 )
 from mnema.client.settings import UNCHANGED, ExtractionStrategy, Settings, SettingsOfLevel
 

@@ -4,7 +4,7 @@ from mnema.client._convert.graph import edge_of
 from mnema.client._convert.memories import memory_of
 from mnema.client._convert.messages import message_of
 from mnema.client._convert.times import moment_of
-from mnema.client.results import RollbackResult, TimelineEntry
+from mnema.client.past import RollbackResult, TimelineEntry
 from mnema.v1 import memory_service_pb2 as pb
 
 

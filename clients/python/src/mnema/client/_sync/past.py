@@ -9,7 +9,7 @@ from mnema.client._convert.names import TIMELINE_KINDS
 from mnema.client._convert.past import rollback_of, timeline_entry
 from mnema.client._convert.times import timestamp_of
 from mnema.client._sync.calls import Caller, take
-from mnema.client.results import RollbackResult, TimelineEntry
+from mnema.client.past import RollbackResult, TimelineEntry
 from mnema.v1 import memory_service_pb2 as pb
 from mnema.v1.memory_service_pb2_grpc import MemoryServiceStub
 
