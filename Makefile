@@ -37,8 +37,8 @@ demo: setup ## Start everything, ingest a conversation (FILE=transcript.jsonl fo
 up: setup ## Run everything on this machine until Ctrl-C
 	@$(BIN)/mnema up
 
-test: setup $(NODE_STAMP) ## Run all tests
-	@$(BIN)/python -m pytest -q
+test: setup $(NODE_STAMP) ## Run all tests; some with ARGS="-k rollback"
+	@tools/test $(ARGS)
 
 lint: setup $(NODE_STAMP) ## Check style, types, import boundaries, contracts, stubs and manifests
 	@tools/lint
