@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import grpc
+import psutil
 
 from services.app.local_stack import LEAN, LocalStack
 from services.embedded.events import Event
@@ -99,8 +100,16 @@ class OwnStack:
         return self.system.stack.pid(part)
 
     def signal(self, part: str, number: signal.Signals) -> None:
-        """Sends a part a signal."""
-        self._loop.call_soon_threadsafe(self.system.stack.kill, part, number)
+        """Sends a part a signal; returns when it is sent, and to stop it when it stands still."""
+
+        async def send() -> None:
+            self.system.stack.kill(part, number)
+
+        pid = self.pid(part)
+        self.run(send(), STOP_SECONDS)
+        if number == signal.SIGSTOP and pid is not None:
+            process = psutil.Process(pid)
+            until(process.status, lambda status: status == psutil.STATUS_STOPPED)
 
     def crash(self, part: str) -> None:
         """kill -9; returns when the supervisor has mended it."""
