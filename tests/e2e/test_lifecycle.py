@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -23,12 +24,13 @@ from mnema.client import (
     Unauthenticated,
 )
 from services.app.local_stack import LocalStack
+from services.recall.accesses import FLUSH_SECONDS
 from services.runtime.ids import TenantId, owner_of
 from tests.e2e.contract import rpc
 from tests.e2e.gateway import Gateway, Tenant
 from tests.e2e.seeding import Seeds, seed
 from tests.e2e.waiting import until
-from tests.e2e.whole_database import objects_with, rows_with, unembedded
+from tests.e2e.whole_database import accesses, objects_with, rows_with, unembedded
 
 pytestmark = pytest.mark.feature("N16")
 
@@ -106,6 +108,19 @@ def changed(lines: Sequence[dict[str, Any]], kind: str, **fields: Any) -> list[d
 
 
 @pytest.mark.feature("B17")
+def all_counted(stack: LocalStack) -> None:
+    """Returns when nothing has been counted for longer than counts of recalls are held back."""
+    seen, since = -1, 0.0
+
+    def quiet_seconds() -> float:
+        nonlocal seen, since
+        if (total := asyncio.run(accesses(stack))) != seen:
+            seen, since = total, time.monotonic()
+        return time.monotonic() - since
+
+    until(quiet_seconds, lambda seconds: seconds > FLUSH_SECONDS + 1)
+
+
 def test_out_away_and_back_again(
     stack: LocalStack, client: Mnema, seeds: Seeds, tmp_path: Path
 ) -> None:
@@ -117,6 +132,7 @@ def test_out_away_and_back_again(
     now_before, then_before = answers(client, user_id), answers(client, user_id, then)
     assert sum(map(len, now_before)) >= 200
     assert now_before != then_before
+    all_counted(stack)
     first = client.export_to(user_id, tmp_path / "first.jsonl")
     client.delete_user_data(user_id)
     with pytest.raises(NotFound):

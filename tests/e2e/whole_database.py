@@ -53,3 +53,15 @@ async def unembedded(stack: LocalStack) -> int:
         return int(await connection.fetchval("SELECT count(*) FROM unembedded"))
     finally:
         await connection.close()
+
+
+async def accesses(stack: LocalStack) -> int:
+    """How often recalls have returned memories, of all users, as far as it is written down."""
+    connection = await asyncpg.connect(stack.postgres.access().superuser_dsn)
+    try:
+        total: int = await connection.fetchval(
+            "SELECT coalesce(sum(access_count), 0)::bigint FROM memory_accesses"
+        )
+        return total
+    finally:
+        await connection.close()
