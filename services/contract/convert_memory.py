@@ -9,8 +9,8 @@ from mnema.v1 import types_pb2
 from mnema.v1.types_pb2 import MemoryType
 from services.contract.convert_message import datetime_of, timestamp_of
 from services.contract.json_values import struct_dict, struct_of
-from services.storage.memories import Emotion, MemoryRow, NewMemory
 from services.storage.memory_accesses import Access
+from services.storage.memory_rows import Emotion, MemoryRow, NewMemory
 
 _PREFIX = "MEMORY_TYPE_"
 DEFAULT_TYPE = "general"

@@ -18,7 +18,7 @@ from services.ingest.extraction.model import (
 from services.storage.extraction_commit import Findings, ProfileChange, Vacated
 from services.storage.foundation import EmbeddingSpace
 from services.storage.graph import Statement
-from services.storage.memories import Emotion, NewMemory
+from services.storage.memory_rows import Emotion, NewMemory
 from services.storage.messages import MessageRow
 from services.storage.relations import CORRECTED, SINGLE_VALUED, NodeRef
 

@@ -21,7 +21,8 @@ from services.storage import digest_runs, digests, events, foundation, jobs
 from services.storage.digests import DigestMemory, EmotionProfileRow
 from services.storage.events import DigestMade, Payload
 from services.storage.foundation import EmbeddingSpace
-from services.storage.memories import NewMemory, remember
+from services.storage.memories import remember
+from services.storage.memory_rows import NewMemory
 
 log = structlog.get_logger("mnema.reflect")
 

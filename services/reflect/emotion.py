@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.storage.digests import DigestMemory, EmotionProfileRow
-from services.storage.memories import Emotion
+from services.storage.memory_rows import Emotion
 
 # The recent state looks back this far from the newest memory; one a week older weighs 1/e.
 RECENT = timedelta(days=14)

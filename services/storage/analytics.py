@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage import postings
-from services.storage.digests import EmotionProfileRow
-from services.storage.memories import COLUMNS, MemoryRow, memory_row
 from services.storage.memory_accesses import Access
-from services.storage.messages import MessageRow
+from services.storage.memory_rows import COLUMNS, MemoryRow, memory_row
 from services.storage.places import MEMORY, MESSAGE, PLACELESS, kind_of
 from services.storage.queries import load
 from services.storage.relations import NodeKey
@@ -90,14 +88,6 @@ async def count_others(
     if row is None:
         raise AssertionError("a SELECT without FROM has a row")
     return OtherCounts(**dict(row))
-
-
-async def emotion_profile_as_of(
-    connection: Connection, owner_id: OwnerId, as_of: datetime
-) -> EmotionProfileRow | None:
-    """The emotion profile as it stood; None if there was none."""
-    row = await connection.fetchrow(SQL["get_emotion_profile_as_of"], owner_id, as_of)
-    return None if row is None else EmotionProfileRow(**dict(row))
 
 
 async def list_cold(
@@ -180,11 +170,3 @@ async def items_through(
         limit,
     )
     return [row["item_id"] for row in rows]
-
-
-async def messages_as_of(
-    connection: Connection, owner_id: OwnerId, message_ids: Sequence[UUID], as_of: datetime | None
-) -> list[MessageRow]:
-    """Those of the messages that stand, or stood at `as_of`; in no order."""
-    rows = await connection.fetch(SQL["messages_as_of"], owner_id, list(message_ids), as_of)
-    return [MessageRow(**dict(row)) for row in rows]

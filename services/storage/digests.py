@@ -9,7 +9,7 @@ import asyncpg
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
-from services.storage.memories import Emotion
+from services.storage.memory_rows import Emotion
 from services.storage.queries import load
 
 SQL = load("digests")

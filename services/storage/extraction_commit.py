@@ -14,7 +14,8 @@ from services.storage.foundation import EmbeddingSpace, lock_owner
 from services.storage.graph import Statement, state
 from services.storage.graph_nodes import ensure_nodes
 from services.storage.key_values import PROFILE, appended, get_values, set_values
-from services.storage.memories import NewMemory, Remembered, remember
+from services.storage.memories import Remembered, remember
+from services.storage.memory_rows import NewMemory
 from services.storage.relations import NodeRef
 from services.storage.slots import vacate_slot
 

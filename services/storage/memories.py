@@ -4,14 +4,11 @@ A row is one revision (item_id); memory_id names the memory through all of them.
 writes here holds the user's lock (`foundation.lock_owner`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
-
-import numpy as np
-from numpy.typing import NDArray
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId, new_id
@@ -21,55 +18,20 @@ from services.storage.foundation import EmbeddingSpace
 from services.storage.memory_accesses import Access
 from services.storage.memory_events import MemoryEvents
 from services.storage.memory_inserts import MemoryInserts, Revision
+from services.storage.memory_rows import (
+    COLUMNS,
+    Embedding,
+    MemoryRow,
+    NewMemory,
+    known_memory,
+    memory_row,
+)
 from services.storage.memory_units import MemoryText, index_memories, store_memory_vectors
 from services.storage.queries import load
 from services.storage.search_items import retract_items
 from services.storage.vectors import copy_vector
-from services.text.units import is_one_unit
 
 Outcome = Literal["added", "refreshed", "superseding", "historical"]
-Embedding = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Emotion:
-    """An emotion as it was expressed: valence −1 to 1, arousal 0 to 1, and a word for it."""
-
-    valence: float
-    arousal: float
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NewMemory:
-    """What is to be remembered.
-
-    `slot` names what it replaces (empty: nothing); `event_at` is when it was true or
-    happened, None if unknown; `vector` is the embedding of `content`, None if it is yet to be
-    made. A content of several passages needs one of each: its `vector` is not used.
-    `importance` is 1 to 10, `confidence` 0 to 1.
-    """
-
-    memory_type: str
-    content: str
-    importance: int | None = None
-    confidence: float | None = None
-    emotion: Emotion | None = None
-    slot: str = ""
-    category: str = ""
-    tags: tuple[str, ...] = ()
-    entities: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    source_message_ids: tuple[UUID, ...] = ()
-    source_memory_ids: tuple[UUID, ...] = ()
-    extraction_id: UUID | None = None
-    event_at: datetime | None = None
-    vector: Embedding | None = None
-
-    @property
-    def awaits_vectors(self) -> bool:
-        """Whether an embedding job has to follow (jobs.EMBED)."""
-        return self.vector is None or not is_one_unit(self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,35 +47,6 @@ class Remembered:
     item_id: UUID
     outcome: Outcome
     superseded: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryRow:
-    """One revision of a memory, as it is stored."""
-
-    item_id: UUID
-    memory_id: UUID
-    revision: int
-    memory_type: str
-    content: str
-    importance: int | None
-    confidence: float | None
-    emotion: Emotion | None
-    slot: str
-    category: str
-    tags: tuple[str, ...]
-    entities: tuple[str, ...]
-    metadata: Mapping[str, Any]
-    source_message_ids: tuple[UUID, ...]
-    source_memory_ids: tuple[UUID, ...]
-    extraction_id: UUID | None
-    event_at: datetime | None
-    first_recorded_at: datetime
-    recorded_at: datetime
-    retracted_at: datetime | None
-    retracted_reason: str
-    superseded_by: UUID | None
-    last_refreshed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +68,6 @@ class MemoryFilter:
     text: str = ""
 
 
-_STORED_OTHERWISE = {"emotion": "emotion_valence, emotion_arousal, emotion_label"}
-COLUMNS = ", ".join(_STORED_OTHERWISE.get(each.name, each.name) for each in fields(MemoryRow))
-_TUPLES = ("tags", "entities", "source_message_ids", "source_memory_ids")
 SQL = {
     name: statement.replace("{columns}", COLUMNS) for name, statement in load("memories").items()
 }
@@ -392,25 +322,6 @@ async def list_revisions(
     return [known_memory(memory_row(dict(row)), as_of) for row in rows]
 
 
-def known_memory(row: MemoryRow, as_of: datetime | None) -> MemoryRow:
-    """The row without what became of it after `as_of`."""
-    if as_of is None or row.retracted_at is None or row.retracted_at <= as_of:
-        return row
-    return replace(row, retracted_at=None, retracted_reason="", superseded_by=None)
-
-
 def _recalled(columns: dict[str, Any]) -> tuple[MemoryRow, Access | None]:
     count, last_at = columns.pop("access_count"), columns.pop("last_accessed_at")
     return memory_row(columns), None if count is None else Access(count, last_at)
-
-
-def memory_row(row: Mapping[str, Any]) -> MemoryRow:
-    """The revision in a row of COLUMNS."""
-    columns = dict(row)
-    valence = columns.pop("emotion_valence")
-    arousal = columns.pop("emotion_arousal")
-    label = columns.pop("emotion_label")
-    emotion = None if valence is None else Emotion(valence, arousal or 0.0, label or "")
-    for name in _TUPLES:
-        columns[name] = tuple(columns[name])
-    return MemoryRow(**columns, emotion=emotion)

@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
+from services.storage.memory_rows import NewMemory
 from services.storage.queries import load
-
-if TYPE_CHECKING:  # it needs this module in turn
-    from services.storage.memories import NewMemory
 
 SQL = load("memories")
 
@@ -36,7 +33,7 @@ class MemoryInserts:
         self._owner_id = owner_id
         self._rows: list[tuple[object, ...]] = []
 
-    def add(self, memory: "NewMemory", revision: Revision) -> None:
+    def add(self, memory: NewMemory, revision: Revision) -> None:
         """One revision."""
         self._rows.append((self._owner_id, *_columns(memory, revision)))
 
@@ -47,7 +44,7 @@ class MemoryInserts:
             self._rows.clear()
 
 
-def _columns(memory: "NewMemory", revision: Revision) -> tuple[object, ...]:
+def _columns(memory: NewMemory, revision: Revision) -> tuple[object, ...]:
     emotion = memory.emotion
     return (
         revision.item_id,

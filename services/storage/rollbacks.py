@@ -18,8 +18,9 @@ from services.runtime.ids import OwnerId, new_id
 from services.storage.embedding_spaces import list_spaces
 from services.storage.events import Change
 from services.storage.foundation import lock_owner
-from services.storage.memories import MemoryRow, get_revisions
+from services.storage.memories import get_revisions
 from services.storage.memory_events import MemoryEvents
+from services.storage.memory_rows import MemoryRow
 from services.storage.memory_units import MemoryText, index_memories
 from services.storage.queries import load
 from services.storage.vectors import copy_vectors

@@ -11,7 +11,8 @@ import asyncpg
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage.graph_edges import EdgeRow, edge_of, known_edge
-from services.storage.memories import MemoryRow, get_revisions, known_memory
+from services.storage.memories import get_revisions
+from services.storage.memory_rows import MemoryRow, known_memory
 from services.storage.messages import MessageRow, get_messages
 from services.storage.queries import load
 

@@ -24,7 +24,8 @@ from services.contract.convert_message import datetime_of, message_of
 from services.providers.embeddings.base import Vector
 from services.runtime.errors import invalid
 from services.storage.documents import ChunkRow
-from services.storage.memories import MemoryFilter, MemoryRow
+from services.storage.memories import MemoryFilter
+from services.storage.memory_rows import MemoryRow
 from services.storage.messages import MessageRow
 from services.storage.places import MESSAGE, kind_of, part_of
 from services.storage.search import Candidate, Filter

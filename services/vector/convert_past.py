@@ -12,8 +12,8 @@ from services.contract.user import User
 from services.runtime.database import Connection
 from services.runtime.errors import invalid
 from services.runtime.paging import Cursor
-from services.storage.memories import MemoryRow
 from services.storage.memory_accesses import Access, list_accesses
+from services.storage.memory_rows import MemoryRow
 from services.storage.messages import MessageRow
 from services.storage.rollbacks import Rollback
 from services.storage.timeline import KINDS, Entry, Kind, Place, Span

@@ -7,8 +7,9 @@ from uuid import UUID
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage.documents import ChunkRow, get_chunks
-from services.storage.memories import MemoryRow, get_recalled
+from services.storage.memories import get_recalled
 from services.storage.memory_accesses import Access
+from services.storage.memory_rows import MemoryRow
 from services.storage.messages import MessageRow, get_messages
 from services.storage.search_items import Kind
 from services.vector.searching import Hit

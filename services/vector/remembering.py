@@ -11,8 +11,8 @@ from services.runtime.database import Connection
 from services.runtime.errors import NotFound
 from services.storage import jobs, memories
 from services.storage.foundation import EmbeddingSpace, register_user
-from services.storage.memories import MemoryRow, NewMemory
 from services.storage.memory_accesses import Access, list_accesses
+from services.storage.memory_rows import MemoryRow, NewMemory
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ async def process(
     cache = CachedEmbedding(inner, 100)
     stop = asyncio.Event()
     async with Database.open(settings) as database:
-        forgetter = CacheForgetter(cache, database, pause_seconds=0.05)
+        forgetter = CacheForgetter(cache, database)
         listening = asyncio.create_task(forgetter.listen(stop))
         try:
             yield cache, inner, forgetter

@@ -13,7 +13,7 @@ import pytest
 
 from mnema.v1 import event_service_pb2 as pb
 from mnema.v1.event_service_pb2_grpc import EventServiceStub
-from services.contract.cursors import cursor_of
+from services.ingest.events.cursors import cursor_of
 from services.ingest.target import build_ingest
 from services.runtime.config import EventSettings
 from services.runtime.database import Database

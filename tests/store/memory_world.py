@@ -16,8 +16,6 @@ from services.storage.codes import SegmentCache
 from services.storage.hybrid_search import Query, search
 from services.storage.memories import (
     MemoryFilter,
-    MemoryRow,
-    NewMemory,
     Remembered,
     get_memory,
     list_memories,
@@ -25,6 +23,7 @@ from services.storage.memories import (
     remember,
     update_memory,
 )
+from services.storage.memory_rows import MemoryRow, NewMemory
 from services.storage.search import Filter as SearchFilter
 from services.text.terms import query_terms
 from tests.conftest import TestDatabase

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from services.runtime.database import Connection
-from services.runtime.ids import new_id
 from services.runtime.opening import SET_BY_KEYS
 from services.storage import analytics
 from services.storage.memory_accesses import count_accesses
@@ -114,7 +113,7 @@ async def test_every_statement_reads_the_users_own_range_of_a_key(
         await _fill(await new_owner(owner.database, f"user-{number}"), 2_000)
     await _fill(owner, 2_000)
     await analyze(test_database)
-    some, moment = [new_id()], NOW
+    moment = NOW
     statements: dict[str, tuple[tuple[Any, ...], set[str]]] = {
         "count_memories": ((12,), {"ix_memories_present"}),
         "count_memories_as_of": ((12, moment), set()),
@@ -126,7 +125,6 @@ async def test_every_statement_reads_the_users_own_range_of_a_key(
             },
         ),
         "count_others_as_of": ((moment,), {"ix_messages_retracted"}),
-        "get_emotion_profile_as_of": ((moment,), set()),
         "list_cold": (
             (90, None, None, 50),
             {"ix_memories_present", "ix_memory_accesses_last", "pk_memory_accesses"},
@@ -135,7 +133,6 @@ async def test_every_statement_reads_the_users_own_range_of_a_key(
         "scan_memories": (("%a%", None, 50), set()),
         "scan_messages": (("%a%", None, 50), set()),
         "memories_through": ((["PERSON"], ["ann"], None, 20), {"ix_pathways_node_memory"}),
-        "messages_as_of": ((some, None), set()),
     }
     # Beside those named any key of the user's will do: what is nearly empty is read by any.
     assert statements.keys() == analytics.SQL.keys()

@@ -2,7 +2,7 @@
 
 from services.runtime.ids import new_id
 from services.storage import digests
-from services.storage.memories import Emotion, NewMemory
+from services.storage.memory_rows import Emotion, NewMemory
 from tests.conftest import TestDatabase
 from tests.store.memory_world import JUNE, World, world
 from tests.store.plans import analyze, plan_of

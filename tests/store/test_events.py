@@ -25,7 +25,8 @@ from services.storage.events import (
 from services.storage.extraction_commit import Vacated, commit_findings
 from services.storage.extractions import Failure
 from services.storage.foundation import lock_owner, register_user
-from services.storage.memories import NewMemory, retract_memory
+from services.storage.memories import retract_memory
+from services.storage.memory_rows import NewMemory
 from tests.conftest import TestDatabase
 from tests.store.memory_world import JULY, JUNE, MAY, World
 from tests.store.owners import Owner, new_owner, opened

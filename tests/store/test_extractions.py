@@ -15,7 +15,7 @@ from services.storage.extraction_commit import Findings, ProfileChange, commit_f
 from services.storage.extractions import Failure
 from services.storage.foundation import active_space
 from services.storage.graph import Statement
-from services.storage.memories import NewMemory
+from services.storage.memory_rows import NewMemory
 from services.storage.messages import NewMessage
 from services.storage.places import message_place
 from services.storage.relations import named

@@ -10,15 +10,14 @@ import pytest
 from services.runtime.ids import new_id
 from services.storage import foundation, memories
 from services.storage.memories import (
-    Emotion,
     MemoryFilter,
-    NewMemory,
     get_memory,
     list_memories,
     list_revisions,
     retract_memory,
 )
 from services.storage.memory_accesses import count_accesses, list_accesses
+from services.storage.memory_rows import Emotion, NewMemory
 from services.storage.search_items import (
     count_unembedded,
     erase_items,

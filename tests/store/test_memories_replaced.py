@@ -3,10 +3,8 @@
 from dataclasses import replace
 
 from services.storage import foundation
-from services.storage.memories import (
-    NewMemory,
-    remember,
-)
+from services.storage.memories import remember
+from services.storage.memory_rows import NewMemory
 from services.storage.search_items import (
     count_unembedded,
 )

@@ -12,7 +12,8 @@ from services.storage import digest_runs, digests, foundation, rollbacks
 from services.storage.graph import NodeRef, Statement, state
 from services.storage.graph_reads import NeighborQuery, edges_near
 from services.storage.key_values import delete_values, list_values, set_values
-from services.storage.memories import NewMemory, remember, retract_memory
+from services.storage.memories import remember, retract_memory
+from services.storage.memory_rows import NewMemory
 from services.storage.relations import NodeKey
 from services.storage.rollbacks import Rollback
 from services.storage.search_items import count_unembedded

@@ -20,7 +20,8 @@ from services.storage import foundation, memories
 from services.storage.codes import SegmentCache
 from services.storage.foundation import EmbeddingSpace
 from services.storage.hybrid_search import Hit, Query, fused, search
-from services.storage.memories import NewMemory, remember
+from services.storage.memories import remember
+from services.storage.memory_rows import NewMemory
 from services.storage.search import Filter
 from services.storage.search_items import (
     IndexedItem,

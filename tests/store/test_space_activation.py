@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from services.storage.foundation import active_space
-from services.storage.memories import NewMemory, remember
+from services.storage.memories import remember
+from services.storage.memory_rows import NewMemory
 from services.storage.migrate import SpaceSpec, migrate
 from services.storage.search_items import count_unembedded
 from services.storage.space_activation import activate

@@ -8,7 +8,8 @@ import pytest
 from services.runtime.ids import new_id
 from services.storage import timeline
 from services.storage.graph import NodeRef, Statement, state
-from services.storage.memories import MemoryRow, NewMemory, retract_memory
+from services.storage.memories import retract_memory
+from services.storage.memory_rows import MemoryRow, NewMemory
 from services.storage.messages import MessageRow, NewMessage, insert_messages
 from services.storage.sessions import reserve_sequences
 from services.storage.timeline import Entry, Span, list_timeline

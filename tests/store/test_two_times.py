@@ -22,13 +22,13 @@ from services.storage.graph_reads import NeighborQuery, edges_near
 from services.storage.key_values import delete_values, list_values, set_values
 from services.storage.memories import (
     MemoryFilter,
-    NewMemory,
     get_memory,
     list_memories,
     remember,
     retract_memory,
     update_memory,
 )
+from services.storage.memory_rows import NewMemory
 from services.storage.relations import NodeKey
 from tests.conftest import TestDatabase
 from tests.store.owners import Owner, new_owner, opened

@@ -6,7 +6,7 @@ import pytest
 
 from services.runtime.ids import new_id
 from services.storage import foundation, memory_units, messages, sessions
-from services.storage.memories import NewMemory
+from services.storage.memory_rows import NewMemory
 from services.storage.messages import NewMessage
 from services.storage.places import (
     MAX_PART,

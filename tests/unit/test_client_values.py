@@ -217,17 +217,8 @@ def test_every_error_class_is_drawn_and_exported() -> None:
 def test_exported_names() -> None:
     public = {name for name in vars(mnema.client) if not name.startswith("_")}
     modules = {
-        *(
-            "analytics",
-            "digests",
-            "errors",
-            "graph",
-            "models",
-            "past",
-            "ranking",
-            "results",
-            "settings",
-        )
+        *("analytics", "digests", "errors", "graph", "lifecycle", "models", "past"),
+        *("ranking", "results", "settings"),
     }
     assert public - modules == set(mnema.client.__all__)
     assert graph.NodeType is NodeType

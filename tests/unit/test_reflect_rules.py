@@ -9,7 +9,7 @@ from services.reflect import emotion, prompts
 from services.reflect.insights import local_insights
 from services.runtime.ids import new_id
 from services.storage.digests import DigestMemory
-from services.storage.memories import Emotion
+from services.storage.memory_rows import Emotion
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 

@@ -7,13 +7,19 @@ from typing import Any
 
 from services.app.transfer.records import ForeignError
 
+# After so many things that could not be found it is no longer looked for them.
+_MOST_MISSED = 20
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class ForeignFile:
     """A file's text and what it means."""
 
     text: str
     value: Any
+    _at: int = 0
+    _line: int = 1
+    _missed: int = 0
 
     @classmethod
     def read(cls, path: Path) -> "ForeignFile":
@@ -28,13 +34,21 @@ class ForeignFile:
             return cls(text, _lines(path.name, text, whole))
 
     def line_of(self, item: Any) -> str:
-        """ ", line 12" for an object that can be found by its id or its text; or nothing."""
+        """ " (line 12)" for an object that can be found by its id or its text; or nothing.
+
+        Objects are asked for in their order, so the text is read through but once.
+        """
+        if not isinstance(item, dict) or self._missed == _MOST_MISSED:
+            return ""
         for name in ("id", "memory_id", "memory", "content", "text"):
-            if isinstance(item, dict) and isinstance(item.get(name), str):
-                for ascii_only in (False, True):
-                    at = self.text.find(json.dumps(item[name], ensure_ascii=ascii_only))
-                    if at >= 0:
-                        return f" (line {self.text.count(chr(10), 0, at) + 1})"
+            for ascii_only in (False, True) if isinstance(item.get(name), str) else ():
+                written = json.dumps(item[name], ensure_ascii=ascii_only)
+                at = self.text.find(written, self._at)
+                if at >= 0:
+                    self._line += self.text.count("\n", self._at, at)
+                    self._at = at + 1  # the next one stands behind it, even if it says the same
+                    return f" (line {self._line})"
+        self._missed += 1
         return ""
 
 

@@ -9,8 +9,8 @@ from grpc import aio
 
 from mnema.v1 import event_service_pb2 as pb
 from mnema.v1.event_service_pb2_grpc import EventServiceServicer
-from services.contract.convert_event import event_of, kinds_of
-from services.contract.cursors import cursor_of, position_of
+from services.ingest.events.convert import event_of, kinds_of
+from services.ingest.events.cursors import cursor_of, position_of
 from services.ingest.events.watching import EventReader, Wanted, Watchers
 from services.runtime import context
 from services.runtime.paging import page_size

@@ -14,8 +14,8 @@ from services.storage.analytics import Kind
 from services.storage.graph_edges import EdgeRow
 from services.storage.graph_nodes import NodeRow, get_nodes, nodes_named
 from services.storage.graph_reads import NeighborQuery, edges_near, place_of
-from services.storage.memories import MemoryRow
-from services.storage.messages import MessageRow
+from services.storage.memory_rows import MemoryRow
+from services.storage.messages import MessageRow, get_messages
 from services.storage.relations import CUSTOM, NodeKey, node_id_of
 
 MAX_NODES = 16
@@ -165,7 +165,7 @@ async def _messages_with(
     for name in names:
         taken = 0
         for batch in _batches(await _candidates(connection, owner_id, "message", name, asked)):
-            rows = await analytics.messages_as_of(connection, owner_id, batch, asked.as_of)
+            rows = await get_messages(connection, owner_id, batch, asked.as_of)
             named = [row for row in rows if name.is_in(row.content)]
             found |= {row.message_id: row for row in named}
             taken += len(named)

@@ -56,9 +56,7 @@ class AnalyticsServicer(AnalyticsServiceServicer):
                 waiting=await count_waiting(connection, owner_id),
                 unembedded=await count_unembedded(connection, owner_id),
                 profile={row.key: row.value for row in values},
-                emotions=await get_emotion_profile(connection, owner_id)
-                if as_of is None
-                else await analytics.emotion_profile_as_of(connection, owner_id, as_of),
+                emotions=await get_emotion_profile(connection, owner_id, as_of),
             )
         return stats_response(stats)
 

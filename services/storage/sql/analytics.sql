@@ -55,14 +55,6 @@ SELECT (SELECT count(*) FROM graph_nodes
        (SELECT count(*) FROM documents
         WHERE owner_id = $1 AND recorded_at <= $2 AND (retracted_at IS NULL OR retracted_at > $2)) AS documents
 
--- name: get_emotion_profile_as_of
--- $1 owner_id, $2 the moment. Key: pk_emotion_profiles.
-SELECT revision, latest_state, latest_state_period, latest_state_valence, latest_state_arousal, latest_state_updated_at,
-       valence_sum, arousal_sum, source_count, label_counts, trigger_counts, last_reflected_at
-FROM emotion_profiles
-WHERE owner_id = $1 AND recorded_at <= $2 AND (retracted_at IS NULL OR retracted_at > $2)
-ORDER BY revision DESC LIMIT 1
-
 -- name: list_cold
 -- $1 owner_id, $2 days, $3 and $4 cold_since and memory_id of the last row of the page before (null: first page), $5 how
 -- many at most. Keys: ix_memories_present, ix_memory_accesses_last, pk_memory_accesses, uq_memories_present, pk_memories.
@@ -139,11 +131,3 @@ CROSS JOIN LATERAL (
                ELSE pathways.recorded_at <= $4 AND (pathways.retracted_at IS NULL OR pathways.retracted_at > $4)
                     AND memories.recorded_at <= $4 AND (memories.retracted_at IS NULL OR memories.retracted_at > $4) END
     ORDER BY pathways.memory_id DESC LIMIT $5) AS stood
-
--- name: messages_as_of
--- $1 owner_id, $2 message_id[], $3 as_of (null: now). Key: pk_messages.
-SELECT message_id, session_id, sequence, role, speaker, content, metadata, said_at, recorded_at, extraction_state
-FROM messages
-WHERE owner_id = $1 AND message_id = ANY ($2::uuid[])
-  AND CASE WHEN $3::timestamptz IS NULL THEN retracted_at IS NULL
-           ELSE recorded_at <= $3 AND (retracted_at IS NULL OR retracted_at > $3) END

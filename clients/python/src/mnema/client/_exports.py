@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mnema.client._convert.times import moment_of, timestamp_of
-from mnema.client.results import UserData
+from mnema.client.lifecycle import UserData
 from mnema.v1 import lifecycle_service_pb2 as pb
 
 Progress = Callable[[int, int], None]
@@ -221,7 +221,7 @@ def _profile(record: Line) -> dict[str, Any]:
         "arousal_avg": record["arousal_sum"] / sources if sources else 0.0,
         "dominant_emotions": record["label_counts"],
         "emotion_triggers": record["trigger_counts"],
-        **_chosen(record, "source_count", "last_reflected_at"),
+        **_chosen(record, "source_count", "source_memory_ids", "last_reflected_at"),
     }
 
 

@@ -14,7 +14,7 @@ from mnema.client._convert.times import moment_of, optional_moment
 from mnema.client._exports import Collected, Progress, Source, line_of, text_of
 from mnema.client._pieces import PartFile
 from mnema.client.errors import MnemaError
-from mnema.client.results import DeletionResult, ImportResult, UserData
+from mnema.client.lifecycle import DeletionResult, ImportResult, UserData
 from mnema.v1 import lifecycle_service_pb2 as pb
 from mnema.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 

@@ -141,16 +141,10 @@ async def exchange(
 
 
 class Background:
-    """Calls that nobody waits for. They run as tasks; what fails is logged."""
+    """Calls that nobody has to wait for. They run as tasks; what fails is logged."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
-
-    def start(self, work: Callable[[], Awaitable[object]], name: str) -> None:
-        """Begins `work` and returns."""
-        task = asyncio.create_task(_logged(work, name), name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     def begin(
         self, work: Callable[[], Coroutine[Any, Any, Response]], name: str

@@ -15,7 +15,7 @@ from mnema.client._pieces import PartFile
 from mnema.client._sync.calls import Caller
 from mnema.client._sync.transport import in_thread
 from mnema.client.errors import MnemaError
-from mnema.client.results import DeletionResult, ImportResult, UserData
+from mnema.client.lifecycle import DeletionResult, ImportResult, UserData
 from mnema.v1 import lifecycle_service_pb2 as pb
 from mnema.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 

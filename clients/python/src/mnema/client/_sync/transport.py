@@ -105,26 +105,14 @@ def exchange(
 
 
 class Background:
-    """Calls that nobody waits for. Each runs in a thread; what fails is logged."""
-
-    def __init__(self) -> None:
-        self._threads: set[threading.Thread] = set()
-
-    def start(self, work: Callable[[], object], name: str) -> None:
-        """Begins `work` and returns."""
-        self._threads = {each for each in self._threads if each.is_alive()}
-        thread = threading.Thread(target=_logged, args=(work, name), name=name, daemon=True)
-        self._threads.add(thread)
-        thread.start()
+    """Calls that the other side only begins: here they are made at once."""
 
     def begin(self, work: Callable[[], Response], name: str) -> Begun[Response]:  # noqa: ARG002
         """Makes the call right here: this side blocks anyway."""
         return work()
 
     def finish(self) -> None:
-        """Waits for what still runs; each call has its own deadline."""
-        for thread in self._threads:
-            thread.join()
+        """Nothing runs any more."""
 
 
 class Loop:

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from mnema.v1 import event_service_pb2 as pb
 from services.contract.convert_memory import memory_type_of
 from services.contract.convert_message import timestamp_of
-from services.contract.cursors import cursor_of
+from services.ingest.events.cursors import cursor_of
 from services.storage.events import (
     DigestMade,
     EmbeddingCalled,
