@@ -13,14 +13,9 @@ import pytest
 
 from services.app.local_stack import LocalStack
 from services.embedded.ports import free_ports
+from tests.e2e.environment import ENVIRONMENT
 from tests.e2e.gateway import Gateway, Tenant
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {
-    # Assembled once per checkout, not once per run.
-    "MNEMA_MODEL_FOLDER": str(CHECKOUT / "build" / "models"),
-    "MNEMA_EXTRACTION__DELAY_SECONDS": "0.1",
-}
 _LOG_SIZES = pytest.StashKey[dict[Path, int]]()
 _LOGS = pytest.StashKey[Path]()
 

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from tests.e2e.contract import Rpc, answer_json, rest_call, rpc
 from tests.e2e.failure import Failure, failure_of_answer, failure_of_call
 
-SECONDS = 30.0
+SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Held:
     def wait_until_asked(self, times: int) -> None:
         """Returns when the model has been asked so often; a worker starts meanwhile."""
         try:
-            until(self.asked, lambda asked: asked == times, seconds=60)
+            until(self.asked, lambda asked: asked == times)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self._stack.log_tail()}") from error
 
@@ -56,11 +56,11 @@ class Held:
         self.release()
         for worker in self._workers:
             worker.kill()
-            worker.wait(10)
+            worker.wait()
 
     def _answer(self, request: ChatRequest) -> object:
         turn = self.asked()
-        self._gate.wait(60)
+        self._gate.wait(240)
         found: Any = canned_extraction(request)
         for fact in found["facts"]:
             fact["content"] += f" (answer {turn})"

@@ -84,13 +84,12 @@ class IngestLoad:
         if error is None:
             assert not self.failures, self.failures
 
-    def wait_for_progress(self, messages: int = 12, *, seconds: float = 30.0) -> None:
+    def wait_for_progress(self, messages: int = 12) -> None:
         """Returns when so many more messages were acknowledged."""
         wanted = len(self.acknowledged) + messages
         until(
             lambda: (len(self.acknowledged), tuple(self.failures)),
             lambda seen: seen[0] >= wanted or bool(seen[1]),
-            seconds=seconds,
         )
         assert not self.failures, self.failures
 

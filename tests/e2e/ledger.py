@@ -20,7 +20,7 @@ def owner(tenant: Tenant, user_id: str) -> OwnerId:
 
 
 def settled(
-    stack: OwnStack, gateway: Gateway, user_id: str, key: str | None = None, seconds: float = 60.0
+    stack: OwnStack, gateway: Gateway, user_id: str, key: str | None = None, seconds: float = 120.0
 ) -> None:
     """Returns when everything of the user's is in memory, and no job is left in the queue."""
     asked, client = {"user_id": user_id}, Persistent(gateway)

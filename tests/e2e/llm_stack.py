@@ -11,8 +11,8 @@ from tests.openai_server import OpenAiServer
 
 DIMENSION = 96
 EMBEDDING_MODEL = "test-embedding"
-LLM_SECONDS = 1.5  # after which an answer comes too late
-BACKOFF_SECONDS = 1.5  # before the second attempt; then twice as much
+LLM_SECONDS = 6.0  # after which an answer comes too late
+BACKOFF_SECONDS = 4.0  # before the second attempt; then twice as much
 ATTEMPTS = 2
 
 
@@ -50,6 +50,9 @@ def llm_stack(model: TroubledServer) -> Iterator[LlmStack]:
     """Extracts and digests with `model`, which must be running."""
     embeddings = _embedding_server()
     environment = {
+        "MNEMA_RECALL__VECTOR_TIMEOUT_SECONDS": "8",  # what a model that hangs costs, twice over
+        # Nothing is killed in the middle of a job, and what is asked of the models is counted.
+        "MNEMA_EXTRACTION__HEARTBEAT_TIMEOUT_SECONDS": "60",
         "MNEMA_EXTRACTION__EXTRACTOR": "llm",
         "MNEMA_EXTRACTION__MAX_ATTEMPTS": str(ATTEMPTS),
         "MNEMA_EXTRACTION__BACKOFF_SECONDS": str(BACKOFF_SECONDS),

@@ -21,18 +21,16 @@ import psutil
 from services.app.local_stack import LEAN, LocalStack
 from services.embedded.events import Event
 from services.embedded.ports import free_ports
+from tests.e2e.environment import ENVIRONMENT
 from tests.e2e.gateway import Gateway, Tenant
 from tests.e2e.waiting import until
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {
-    # Assembled once per checkout, not once per run.
-    "MNEMA_MODEL_FOLDER": str(CHECKOUT / "build" / "models"),
-    "MNEMA_EXTRACTION__DELAY_SECONDS": "0.1",
+_ENVIRONMENT = {
+    **ENVIRONMENT,
     # What is counted, memories and model calls, is what was asked for: no digest by itself.
     "MNEMA_OPTIONS__REFLECTION_INTERVAL": "0",
     # What a killed worker held goes to the next one after this.
-    "MNEMA_EXTRACTION__HEARTBEAT_TIMEOUT_SECONDS": "1.5",
+    "MNEMA_EXTRACTION__HEARTBEAT_TIMEOUT_SECONDS": "4",
 }
 # A connection of its own, tried again soon: the gateway itself is killed as well.
 _IMPATIENT = [
@@ -40,8 +38,8 @@ _IMPATIENT = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
 ]
-START_SECONDS = 120.0
-STOP_SECONDS = 60.0
+START_SECONDS = 240.0
+STOP_SECONDS = 120.0
 Result = TypeVar("Result")
 
 
@@ -61,7 +59,7 @@ class OwnStack:
         self.system = LocalStack(
             home,
             port=free_ports(1)[0],
-            environment={**ENVIRONMENT, **environment},
+            environment={**_ENVIRONMENT, **environment},
             on_event=self.events.append,
         )
 
@@ -115,7 +113,7 @@ class OwnStack:
         """kill -9; returns when the supervisor has mended it."""
         mended = self.system.stack.restarts(part)
         self.signal(part, signal.SIGKILL)
-        until(lambda: self.system.stack.restarts(part), lambda now: now > mended, seconds=60)
+        until(lambda: self.system.stack.restarts(part), lambda now: now > mended)
 
     def stop_part(self, part: str) -> None:
         """Stops one part and leaves it stopped."""

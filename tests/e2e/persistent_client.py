@@ -7,7 +7,7 @@ import grpc
 
 from tests.e2e.gateway import Gateway
 
-PATIENCE = 45.0  # seconds for one call, however often it is repeated
+PATIENCE = 120.0  # seconds for one call, however often it is repeated
 
 
 class Persistent:

@@ -93,7 +93,7 @@ def test_stats_count_the_present_alone(nm: Mnema, user_id: str, age: Age) -> Non
 def test_stats_tell_of_messages_moods_and_insights(nm: Mnema, user_id: str) -> None:
     for content in ("I work at Harbour Labs.", "I was so happy, I won the race!"):
         nm.ingest(user_id, "user", content, session_id="s")
-    nm.wait_until_extracted(user_id, timeout=40)
+    nm.wait_until_extracted(user_id, timeout=90)
     nm.digest(user_id)
     stats = nm.stats(user_id)
     assert (stats["messages"], stats["sessions"]) == (2, 1)
@@ -207,7 +207,7 @@ def test_an_entity_is_found_by_what_the_graph_calls_it(nm: Mnema, user_id: str) 
 def test_an_entity_is_seen_at_present_or_as_it_was(nm: Mnema, user_id: str) -> None:
     for content in ("I work at Google.", "Google has a good canteen."):
         nm.ingest(user_id, "user", content, session_id="s")
-    nm.wait_until_extracted(user_id, timeout=40)
+    nm.wait_until_extracted(user_id, timeout=90)
     before = datetime.now(UTC)
     profile = nm.entity_profile(user_id, entity="Google")
     assert profile["facts"]
@@ -217,7 +217,7 @@ def test_an_entity_is_seen_at_present_or_as_it_was(nm: Mnema, user_id: str) -> N
     assert times == sorted(times)
     assert {each["type"] for each in profile["timeline"]} == {"memory", "conversation", "graph"}
     nm.ingest(user_id, "user", "I work at Apple now.", session_id="s")
-    nm.wait_until_extracted(user_id, timeout=40)
+    nm.wait_until_extracted(user_id, timeout=90)
     left = nm.entity_profile(user_id, "Google")
     assert left["graph_relations"] == []
     past = nm.entity_profile(user_id, "Google", as_of=before)

@@ -15,7 +15,7 @@ from tests.e2e.troubled_model import EXTRACTION, INSIGHTS, STATE, TroubledServer
 from tests.e2e.valid_requests import ADMIN_ONLY, valid_requests
 from tests.e2e.waiting import until
 
-pytestmark = [pytest.mark.feature("N22"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.feature("N22"), pytest.mark.timeout(600)]
 
 # Calls of the language model and of the embedding model. What is not named here costs none.
 INGESTED = (1, 2)  # one extraction; the messages' vectors, and those of what was made of them
@@ -63,12 +63,11 @@ def _quiet(llm_stack: LlmStack, user_id: str, key: str | None = None) -> None:
     until(
         lambda: llm_stack.gateway.call("IngestService.GetIngestStatus", {"user_id": user_id}, key),
         lambda status: not any(map(int, status.values())),
-        seconds=60,
     )
     due = (
         "SELECT entrypoint, status::text FROM pgqueuer WHERE execute_after < now() + interval '9m'"
     )
-    until(lambda: llm_stack.stack.rows(due), lambda jobs: not jobs, seconds=60)
+    until(lambda: llm_stack.stack.rows(due), lambda jobs: not jobs)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.e2e.locked_write import WRITES, Trial, Write
 from tests.e2e.own_stack import OwnStack, own_stack
 from tests.e2e.waiting import until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def _kill_backend(stack: OwnStack) -> None:
     )
     started = stack.value("SELECT pg_postmaster_start_time()")
     os.kill(pid, signal.SIGKILL)
-    until(lambda: _serves(stack, pid), bool, seconds=30)
+    until(lambda: _serves(stack, pid), bool)
     assert stack.value("SELECT pg_postmaster_start_time()") == started  # the postmaster lived on
 
 
@@ -158,7 +158,7 @@ def test_a_frozen_worker_that_comes_back_changes_nothing(
         before = ledger.remembered(stack, ledger.owner(stack.tenant, user_id))
         frozen.send_signal(signal.SIGCONT)  # it has the model's answer, and wants to store it
         frozen.send_signal(signal.SIGTERM)
-        assert frozen.wait(30) == 0
+        assert frozen.wait(120) == 0
         assert ledger.remembered(stack, ledger.owner(stack.tenant, user_id)) == before
     _check_single(stack, user_id, message)
 
@@ -184,7 +184,7 @@ def test_a_worker_asked_to_stop_gives_its_job_back_at_once(
         first = held.start_worker()
         held.wait_until_asked(1)
         first.send_signal(signal.SIGTERM)
-        assert first.wait(20) == 0
+        assert first.wait(120) == 0
         held.start_worker()
         held.release()
         ledger.settled(stack, gateway, user_id)

@@ -1,7 +1,6 @@
 """The graph's whole vocabulary and its bounds, through the gateway and the client."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
@@ -25,7 +24,6 @@ SINGLE_VALUED = {
     EdgeType.OCCURRED_ON,
 }
 HUB_EDGES = 100_000
-SECONDS = 5.0  # a call is far below on a quiet machine; one that reads all edges is far above
 FILL_NODES = """
 INSERT INTO graph_nodes (owner_id, node_type, node_id, name, name_id)
 SELECT $1, 'PERSON', 'friend_' || n, 'Friend ' || n, 'friend_' || n FROM generate_series(1, $2) AS n
@@ -198,34 +196,19 @@ def hub(stack: LocalStack, gateway: Gateway, nm: Mnema, user_id: str) -> str:
 
 
 def test_a_hub_of_100_000_edges_neither_hangs_nor_floods(nm: Mnema, hub: str) -> None:
-    def timed(started: float) -> None:
-        assert time.monotonic() - started < SECONDS
-
-    started = time.monotonic()
     page = nm.graph.get_neighbors(hub, NodeType.PERSON, "hub", limit=50)
     assert len({each.node.node_id for each in page}) == 50
-    timed(started)
-    started = time.monotonic()
     met = nm.graph.get_neighbors(hub, NodeType.PERSON, "hub", edge_types=[EdgeType.MET])
     assert {each.node.name for each in met} == {"Ada", "Bob"}
-    timed(started)
-    started = time.monotonic()
     facts = nm.graph.find_facts(hub, "Whom does Hub know, and does Hub know Ada?", limit=20)
     assert len(facts) == 20
     assert (facts[0]["subject"], facts[0]["object"]) == ("Hub", "Ada")
-    timed(started)
-    started = time.monotonic()
     (path, *_) = nm.graph.find_path(NodeType.PERSON, "ada", NodeType.PERSON, "bob", max_depth=3)
     assert [node.name for node in path.nodes] == ["Ada", "Hub", "Bob"]
-    timed(started)
-    started = time.monotonic()
     stated = nm.graph.add_triples(
         hub, [Triple(NodeType.PERSON, "Hub", EdgeType.KNOWS, NodeType.PERSON, "One more")]
     )
     assert stated.closed_edges == ()
-    timed(started)
-    started = time.monotonic()
     assert nm.stats(hub)["graph_edges"] == HUB_EDGES + 3
     profile = nm.entity_profile(hub, "Hub")
     assert len(profile["graph_relations"]) == 20
-    timed(started)

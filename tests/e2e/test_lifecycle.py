@@ -93,7 +93,7 @@ def answers(client: Mnema, user_id: str, as_of: datetime | None = None) -> list[
 
 
 def settled(stack: LocalStack) -> None:
-    until(lambda: asyncio.run(unembedded(stack)), lambda count: count == 0, seconds=60)
+    until(lambda: asyncio.run(unembedded(stack)), lambda count: count == 0)
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
@@ -107,7 +107,6 @@ def changed(lines: Sequence[dict[str, Any]], kind: str, **fields: Any) -> list[d
     return [*lines[:at], {**lines[at], "record": record}, *lines[at + 1 :]]
 
 
-@pytest.mark.feature("B17")
 def all_counted(stack: LocalStack) -> None:
     """Returns when nothing has been counted for longer than counts of recalls are held back."""
     seen, since = -1, 0.0
@@ -121,6 +120,7 @@ def all_counted(stack: LocalStack) -> None:
     until(quiet_seconds, lambda seconds: seconds > FLUSH_SECONDS + 1)
 
 
+@pytest.mark.feature("B17")
 def test_out_away_and_back_again(
     stack: LocalStack, client: Mnema, seeds: Seeds, tmp_path: Path
 ) -> None:

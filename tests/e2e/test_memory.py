@@ -35,7 +35,6 @@ def settle(call: Call) -> None:
     until(
         lambda: call("IngestService.GetIngestStatus"),
         lambda status: not any(int(status[each]) for each in status),
-        seconds=40,
     )
 
 

@@ -33,7 +33,6 @@ def _running(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[OwnSt
         until(
             lambda: nm.stats(USER)["pending"]["embeddings"],
             lambda waiting: waiting == 0,
-            seconds=60,
         )
         yield stack, nm
 

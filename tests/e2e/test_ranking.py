@@ -28,7 +28,6 @@ def nora(gateway: Gateway, user_id: str) -> str:
     until(
         lambda: gateway.call("IngestService.GetIngestStatus", {"user_id": user_id}),
         lambda status: not any(int(status[each]) for each in status),
-        seconds=60,
     )
     return user_id
 

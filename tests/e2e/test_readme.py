@@ -31,7 +31,7 @@ def paste(code: str, stack: LocalStack) -> str:
         env={**os.environ, "MNEMA_API_KEY": stack.api_key},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -151,7 +151,7 @@ async def test_a_strategy_in_the_constructor(gateway: Gateway, tenant: Tenant) -
         await say(nm, "I work at Google.", "another")
         assert await pending(nm) == 2
         await say(nm, "I have a dog.", "another")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while await pending(nm) != 1:  # noqa: ASYNC110 - it happens in another process
                 await asyncio.sleep(0.05)
 
@@ -264,7 +264,7 @@ async def test_digests_at_once_do_not_double(nm: AsyncMnema) -> None:
 
 async def made(nm: AsyncMnema, digest_id: str) -> Digest:
     """The digest, once it is done."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while (digest := await nm.get_digest("alice", digest_id)).state != "done":
             assert digest.state != "failed", digest
             await asyncio.sleep(0.05)

@@ -70,7 +70,7 @@ def test_what_a_killed_client_has_receipts_of_is_there_once(gateway: Gateway, us
         lines = [client.stdout.readline() for _ in range(50)]
         client.send_signal(signal.SIGKILL)
         lines += client.stdout.readlines()
-        assert client.wait(10) == -signal.SIGKILL
+        assert client.wait(60) == -signal.SIGKILL
     heard = [(int(each.split()[0]), each.split()[1]) for each in lines if each.endswith("\n")]
     assert 50 <= len(heard) < COUNT, "it was killed too late to show anything"
     with Mnema(gateway.address, api_key=gateway.tenant.api_key) as nm:

@@ -120,7 +120,7 @@ def test_reflection_lists_every_service(gateway: Gateway, version: str) -> None:
         reflection_pb2.ServerReflectionResponse.FromString,
     )
     requests = [reflection_pb2.ServerReflectionRequest(list_services="")]
-    answer = next(ask(iter(requests), timeout=10))
+    answer = next(ask(iter(requests), timeout=60))
     listed = {each.name for each in answer.list_services_response.service}
     assert {each.service for each in public_rpcs()} <= listed
 
@@ -128,7 +128,7 @@ def test_reflection_lists_every_service(gateway: Gateway, version: str) -> None:
 @pytest.mark.feature("X01")
 def test_grpc_web(gateway: Gateway, user_id: str) -> None:
     """As a browser sends it: HTTP/1.1, one frame there, a frame and the trailers back."""
-    with httpx.Client(base_url=f"http://{gateway.address}", timeout=30) as browser:
+    with httpx.Client(base_url=f"http://{gateway.address}", timeout=90) as browser:
 
         def call(name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
             method = rpc(name)
@@ -168,7 +168,7 @@ async def test_the_python_client(gateway: Gateway, user_id: str) -> None:
         _, message_ids = await nm.ingest_batch(user_id, said)
         found = await nm.search(user_id, "Emma Berlin", kinds="message")
         assert found[0]["content"] == MESSAGES[1]
-        status = await nm.wait_until_extracted(user_id, timeout=20)
+        status = await nm.wait_until_extracted(user_id, timeout=90)
         assert status.failed_extractions == 0
         recalled = await nm.recall(user_id=user_id, query=QUESTION)
         assert "Google" in recalled["vector_results"][0]["content"]
@@ -183,7 +183,7 @@ async def test_the_python_client(gateway: Gateway, user_id: str) -> None:
 def test_the_python_client_without_async(gateway: Gateway, user_id: str) -> None:
     with Mnema(gateway.address, api_key=gateway.tenant.api_key) as nm:
         message = nm.ingest(user_id=user_id, role="user", content=MESSAGES[0])
-        nm.wait_until_extracted(user_id, timeout=20)
+        nm.wait_until_extracted(user_id, timeout=90)
         best = nm.recall(user_id=user_id, query=QUESTION)["vector_results"][0]
         assert "Google" in best["content"]
         assert best["source_message_ids"] == [message.id]
@@ -210,7 +210,7 @@ def test_health(gateway: Gateway) -> None:
     check = gateway.channel.unary_unary(
         "/grpc.health.v1.Health/Check", bytes, health_pb2.HealthCheckResponse.FromString
     )
-    answer = check(health_pb2.HealthCheckRequest().SerializeToString(), timeout=10)
+    answer = check(health_pb2.HealthCheckRequest().SerializeToString(), timeout=60)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -224,7 +224,7 @@ def test_both_ways_to_send_a_key(
     method = rpc("MemoryService.ListMemories")
     listed = gateway.channel.unary_unary(method.path, bytes, method.response.FromString)
     request = method.request_of({"user_id": user_id})
-    assert listed(request.SerializeToString(), metadata=tuple(filled.items()), timeout=10)
+    assert listed(request.SerializeToString(), metadata=tuple(filled.items()), timeout=60)
 
 
 @pytest.mark.feature("N14")
@@ -282,7 +282,7 @@ def test_the_access_log_tells_the_call_and_not_what_was_asked(
 def test_an_unknown_method_over_grpc(gateway: Gateway) -> None:
     call = gateway.channel.unary_unary("/mnema.v1.RecallService/Forget", bytes, bytes)
     with pytest.raises(grpc.RpcError) as caught:
-        call(b"", metadata=(("x-api-key", gateway.tenant.api_key),), timeout=10)
+        call(b"", metadata=(("x-api-key", gateway.tenant.api_key),), timeout=60)
     assert cast(grpc.Call, caught.value).code() is grpc.StatusCode.UNIMPLEMENTED
 
 

@@ -23,7 +23,7 @@ from tests.e2e.waiting import until
 pytestmark = [
     pytest.mark.feature("N08"),
     pytest.mark.feature("X07"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
 ]
 EXTRACTION_KEYS = {
     "user_id", "session_id", "duration", "facts_extracted", "episodes_extracted",
@@ -61,7 +61,6 @@ class Watcher:
         return until(
             lambda: [each for each in self.events if each.type == kind],
             lambda found: len(found) >= count,
-            seconds=40,
         )
 
 
@@ -72,7 +71,7 @@ def test_what_happens_to_a_memory_is_streamed(gateway: Gateway, tenant: Tenant) 
     stream = stub.Watch(
         pb.WatchRequest(user_id="alice"),
         metadata=(("x-api-key", tenant.api_key),),
-        timeout=60,
+        timeout=240,
     )
     assert not next(stream).events
 
@@ -198,11 +197,11 @@ async def test_callbacks_of_the_asynchronous_client(gateway: Gateway, tenant: Te
         for content in ("I work at Google", "I live in Zurich"):
             done.clear()
             message = await nm.ingest(user_id="alice", role="user", content=content)
-            await asyncio.wait_for(done.wait(), 30)
+            await asyncio.wait_for(done.wait(), 90)
         await nm.wait_until_extracted("alice")
         recalled.clear()
         await nm.recall(user_id="alice", query=f"Where is {uuid4().hex}?")
-        await asyncio.wait_for(recalled.wait(), 20)
+        await asyncio.wait_for(recalled.wait(), 90)
     assert [set(each) for each in extractions] == [EXTRACTION_KEYS] * 2
     assert extractions[1]["user_id"] == "alice"
     assert extractions[1]["session_id"] == message.session_id
@@ -258,7 +257,7 @@ def test_watchers_go_on_when_parts_are_killed(llm_stack: LlmStack) -> None:
             watcher.told("memory_changed", len(added))
             stack.signal(part, signal.SIGKILL)
             add()
-            until(lambda: stack.pid(part), lambda pid: pid is not None, seconds=60)  # noqa: B023
+            until(lambda: stack.pid(part), lambda pid: pid is not None)  # noqa: B023
             add()
             watcher.told("memory_changed", len(added))
     told = [each.data["memory_id"] for each in watcher.told("memory_changed", len(added))]

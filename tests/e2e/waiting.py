@@ -9,7 +9,7 @@ Seen = TypeVar("Seen")
 
 
 def until(
-    look: Callable[[], Seen], holds: Callable[[Seen], bool], *, seconds: float = 20.0
+    look: Callable[[], Seen], holds: Callable[[Seen], bool], *, seconds: float = 90.0
 ) -> Seen:
     """What `look` saw when it held; AssertionError with the last sight after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -22,7 +22,7 @@ def until(
 
 
 async def until_async(
-    look: Callable[[], Seen], holds: Callable[[Seen], bool], *, seconds: float = 20.0
+    look: Callable[[], Seen], holds: Callable[[Seen], bool], *, seconds: float = 90.0
 ) -> Seen:
     """As `until`, for what happens on this event loop."""
     deadline = time.monotonic() + seconds

@@ -29,6 +29,19 @@ def _marks() -> dict[str, set[str]]:
     return found
 
 
+def test_marks_are_on_tests() -> None:
+    """On a helper a mark shows nothing, and nobody is told."""
+    misplaced = [
+        f"{path.name}: {node.name}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.name.startswith("test_")
+        and any("mark.feature" in ast.unparse(each) for each in node.decorator_list)
+    ]
+    assert misplaced == []
+
+
 def test_the_table_has_every_row_once() -> None:
     text = (ROOT / "docs" / "features.md").read_text()
     ids = [row["id"] for row in ROW.finditer(text)]
