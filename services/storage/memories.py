@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+import asyncpg
+
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId, new_id
 from services.storage import events
@@ -18,14 +20,8 @@ from services.storage.foundation import EmbeddingSpace
 from services.storage.memory_accesses import Access
 from services.storage.memory_events import MemoryEvents
 from services.storage.memory_inserts import MemoryInserts, Revision
-from services.storage.memory_rows import (
-    COLUMNS,
-    Embedding,
-    MemoryRow,
-    NewMemory,
-    known_memory,
-    memory_row,
-)
+from services.storage.memory_refreshes import as_known, refresh
+from services.storage.memory_rows import COLUMNS, Embedding, MemoryRow, NewMemory, memory_row
 from services.storage.memory_units import MemoryText, index_memories, store_memory_vectors
 from services.storage.queries import load
 from services.storage.search_items import retract_items
@@ -139,14 +135,7 @@ async def _refresh(
     )
     if row is None:
         return None
-    await connection.execute(
-        SQL["refresh_memory"],
-        owner_id,
-        row["item_id"],
-        memory.importance,
-        list(memory.source_message_ids),
-        list(memory.source_memory_ids),
-    )
+    await refresh(connection, owner_id, row["item_id"], memory)
     changes.stands(row["memory_id"], "refreshed", row["memory_type"], row["revision"])
     return Remembered(row["memory_id"], row["item_id"], "refreshed")
 
@@ -255,23 +244,36 @@ async def get_memory(
 ) -> MemoryRow | None:
     """The last revision recorded by `as_of` (default: now), present then or taken back."""
     row = await connection.fetchrow(SQL["get_memory"], owner_id, memory_id, as_of)
-    return known_memory(memory_row(dict(row)), as_of) if row else None
+    rows = [memory_row(dict(row))] if row else []
+    return next(iter(await as_known(connection, owner_id, rows, as_of)), None)
 
 
 async def get_revisions(
-    connection: Connection, owner_id: OwnerId, item_ids: Sequence[UUID]
+    connection: Connection,
+    owner_id: OwnerId,
+    item_ids: Sequence[UUID],
+    as_of: datetime | None = None,
 ) -> list[MemoryRow]:
-    """The revisions of these item_ids, in no order; unknown ones are left out."""
+    """The revisions of these item_ids, in no order; unknown ones are left out.
+
+    With `as_of` as they were known then: it's for revisions that were recorded by that moment.
+    """
     rows = await connection.fetch(SQL["get_revisions"], owner_id, list(item_ids))
-    return [memory_row(dict(row)) for row in rows]
+    return await as_known(connection, owner_id, [memory_row(dict(row)) for row in rows], as_of)
 
 
 async def get_recalled(
-    connection: Connection, owner_id: OwnerId, item_ids: Sequence[UUID]
+    connection: Connection,
+    owner_id: OwnerId,
+    item_ids: Sequence[UUID],
+    as_of: datetime | None = None,
 ) -> list[tuple[MemoryRow, Access | None]]:
-    """The same, each with how often recall has returned its memory (None: never)."""
-    rows = await connection.fetch(SQL["get_recalled"], owner_id, list(item_ids))
-    return [_recalled(dict(row)) for row in rows]
+    """The same, each with how often recall has returned its memory by now (None: never)."""
+    found = await connection.fetch(SQL["get_recalled"], owner_id, list(item_ids))
+    accesses = {row["item_id"]: _access(row) for row in found}
+    rows = [memory_row(_without_access(row)) for row in found]
+    rows = await as_known(connection, owner_id, rows, as_of)
+    return [(row, accesses[row.item_id]) for row in rows]
 
 
 async def list_memories(
@@ -300,7 +302,8 @@ async def list_memories(
         *(after or (None, None)),
         limit,
     )
-    return [known_memory(memory_row(dict(row)), chosen.as_of) for row in rows]
+    found = [memory_row(dict(row)) for row in rows]
+    return await as_known(connection, owner_id, found, chosen.as_of)
 
 
 async def list_revisions(
@@ -319,9 +322,16 @@ async def list_revisions(
     rows = await connection.fetch(
         SQL["list_revisions"], owner_id, memory_id, *(after or (None, None)), limit, as_of
     )
-    return [known_memory(memory_row(dict(row)), as_of) for row in rows]
+    return await as_known(connection, owner_id, [memory_row(dict(row)) for row in rows], as_of)
 
 
-def _recalled(columns: dict[str, Any]) -> tuple[MemoryRow, Access | None]:
-    count, last_at = columns.pop("access_count"), columns.pop("last_accessed_at")
-    return memory_row(columns), None if count is None else Access(count, last_at)
+_COUNTED = ("access_count", "last_accessed_at")
+
+
+def _access(row: asyncpg.Record) -> Access | None:
+    count, last_at = (row[name] for name in _COUNTED)
+    return None if count is None else Access(count, last_at)
+
+
+def _without_access(row: asyncpg.Record) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _COUNTED}

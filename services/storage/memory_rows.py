@@ -1,7 +1,7 @@
 """Memories as values: one that is to be remembered, and a revision as the table has it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -99,10 +99,3 @@ def memory_row(row: Mapping[str, Any]) -> MemoryRow:
     for name in _TUPLES:
         columns[name] = tuple(columns[name])
     return MemoryRow(**columns, emotion=emotion)
-
-
-def known_memory(row: MemoryRow, as_of: datetime | None) -> MemoryRow:
-    """The row without what became of it after `as_of`."""
-    if as_of is None or row.retracted_at is None or row.retracted_at <= as_of:
-        return row
-    return replace(row, retracted_at=None, retracted_reason="", superseded_by=None)

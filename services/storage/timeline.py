@@ -12,7 +12,7 @@ from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage.graph_edges import EdgeRow, edge_of, known_edge
 from services.storage.memories import get_revisions
-from services.storage.memory_rows import MemoryRow, known_memory
+from services.storage.memory_rows import MemoryRow
 from services.storage.messages import MessageRow, get_messages
 from services.storage.queries import load
 
@@ -90,8 +90,8 @@ async def _things(
     }
     found: dict[UUID, MemoryRow | MessageRow | EdgeRow] = {}
     if ids["memory"]:
-        memories = await get_revisions(connection, owner_id, ids["memory"])
-        found |= {row.item_id: known_memory(row, as_of) for row in memories}
+        memories = await get_revisions(connection, owner_id, ids["memory"], as_of)
+        found |= {row.item_id: row for row in memories}
     if ids["message"]:
         messages = await get_messages(connection, owner_id, ids["message"], as_of)
         found |= {row.message_id: row for row in messages}

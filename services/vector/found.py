@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from services.runtime.database import Connection
@@ -24,16 +25,21 @@ class Found:
     access: Access | None = None
 
 
-async def in_full(connection: Connection, owner_id: OwnerId, hits: Sequence[Hit]) -> list[Found]:
+async def in_full(
+    connection: Connection,
+    owner_id: OwnerId,
+    hits: Sequence[Hit],
+    as_of: datetime | None = None,
+) -> list[Found]:
     """The hits with their rows, in their order: one statement for each kind there is.
 
-    A memory is the revision that was found. Belongs into the transaction of the search, or a
-    hit that was erased meanwhile is left out.
+    A memory is the revision that was found, as it was known at `as_of`. Belongs into the
+    transaction of the search, or a hit that was erased meanwhile is left out.
     """
     things: dict[UUID, MemoryRow | MessageRow | ChunkRow] = {}
     accesses: dict[UUID, Access | None] = {}
     if memory_items := _of_kind(hits, "memory"):
-        for row, access in await get_recalled(connection, owner_id, memory_items):
+        for row, access in await get_recalled(connection, owner_id, memory_items, as_of):
             things[row.item_id] = row
             accesses[row.item_id] = access
     if message_ids := _of_kind(hits, "message"):

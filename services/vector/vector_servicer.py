@@ -148,7 +148,7 @@ class VectorServicer(ProfileServicer):
             hits = await self._searcher.search(
                 connection, user.owner_id, asked, chosen, profile, limit
             )
-            found = await in_full(connection, user.owner_id, hits)
+            found = await in_full(connection, user.owner_id, hits, chosen.as_of)
         return [search_hit(each, request.user_id, explain=request.explain) for each in found]
 
     def _embedder(self, request: SearchRequest) -> Callable[[str], Awaitable[Attempt]]:

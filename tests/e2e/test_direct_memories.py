@@ -44,6 +44,41 @@ def test_a_memory_from_its_first_word_to_its_last(nm: Mnema, user_id: str) -> No
         nm.memories.get(f"not-{user_id}", added.id)
 
 
+@pytest.mark.feature("N09")
+@pytest.mark.feature("X06")
+def test_that_it_was_said_again_is_not_known_before(nm: Mnema, user_id: str) -> None:
+    """Its importance, its evidence and its recency are those of the moment that is asked for."""
+    first = nm.ingest(user_id, "user", "I live in Zurich.", "spring")
+    nm.wait_until_extracted(user_id)
+    (told,) = nm.memories.list(user_id)
+    then = nm.memories.get(user_id, told.id)
+    assert then.source_message_ids == (first.id,)
+    again = nm.ingest(user_id, "user", "I live in Zurich.", "autumn")
+    nm.wait_until_extracted(user_id)
+    nm.add_memory(user_id, told.content, told.memory_type, importance=10)
+    now = nm.memories.get(user_id, told.id)
+    assert (now.importance, now.source_message_ids) == (10, (first.id, again.id))
+    before, after = then.last_refreshed_at, now.last_refreshed_at
+    assert before is not None
+    assert after is not None
+    assert before < after
+    assert nm.memories.get(user_id, told.id, as_of=before) == then
+    assert nm.memories.list(user_id, as_of=before) == [then]
+    (hit,) = nm.recall(user_id, "Zurich", as_of=before)["vector_results"]
+    assert (hit["id"], hit["source_message_ids"]) == (told.id, [first.id])
+    assert hit["metadata"]["importance"] == then.importance
+    # It can be taken back as well, and that can be undone.
+    done = nm.rollback_memories(user_id, before)
+    assert (done["memories_retracted"], done["memories_restored"]) == (1, 1)
+    back = nm.memories.get(user_id, told.id)
+    assert (back.importance, back.source_message_ids) == (then.importance, (first.id,))
+    assert back.last_refreshed_at == before
+    assert nm.memories.get(user_id, told.id, as_of=after) == now
+    nm.undo_rollback(user_id, done["rollback_id"])
+    again_now = nm.memories.get(user_id, told.id)
+    assert (again_now.importance, again_now.source_message_ids) == (10, (first.id, again.id))
+
+
 def test_lists_by_type_tags_category_and_text(nm: Mnema, user_id: str) -> None:
     nm.add_memory(user_id, "Likes 80% cacao", "fact", tags=["food", "sweet"])
     nm.add_memory(user_id, "Bake a cake", "todo", tags=["food"])

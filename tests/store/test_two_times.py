@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -32,7 +33,7 @@ from services.storage.memory_rows import NewMemory
 from services.storage.relations import NodeKey
 from tests.conftest import TestDatabase
 from tests.store.owners import Owner, new_owner, opened
-from tests.store.two_times import Edge, Known, Model
+from tests.store.two_times import Edge, Known, Model, Told
 
 SEQUENCES = int(os.environ.get("MNEMA_SEQUENCES", "60"))
 SPACES = ("notes", "profile")
@@ -42,7 +43,12 @@ PLACES = ("rome", "oslo", "bern")
 _words = st.sampled_from(["tea", "red wine", "long walks", "the sea", "old maps"])
 _slots = st.sampled_from(["", "", "ann/drink", "ann/hobby"])
 _times = st.sampled_from([None, None, *(datetime(2020, month, 1, tzinfo=UTC) for month in (1, 6))])
-_told = st.tuples(_words, _slots, _times)
+_said = st.builds(Told, _words, _slots, _times, st.none(), st.just(()))
+# Evidence: messages of any id.
+_sources = st.lists(st.sampled_from([UUID(int=n) for n in range(1, 4)]), unique=True, max_size=2)
+_told = st.builds(
+    Told, _words, _slots, _times, st.sampled_from([None, 3, 6, 9]), _sources.map(tuple)
+)
 _edge = st.tuples(
     st.sampled_from(PEOPLE),
     st.sampled_from(["LIVES_IN", "BORN_IN", "VISITED"]),
@@ -54,7 +60,10 @@ _value = st.sampled_from(["one", "two", "three"])
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), _told),
-        st.tuples(st.just("ingest"), st.lists(_told, max_size=3), _edge, _value),
+        st.tuples(st.just("add"), _told),
+        st.tuples(st.just("say_again"), _which, _told),
+        st.tuples(st.just("say_again"), _which, _told),
+        st.tuples(st.just("ingest"), st.lists(_said, max_size=3), _edge, _value),
         st.tuples(st.just("update"), _which, _words),
         st.tuples(st.just("delete"), _which),
         st.tuples(st.just("set"), _pair, _value),
@@ -62,11 +71,11 @@ STEPS = st.lists(
         st.tuples(st.just("state"), _edge),
         st.tuples(st.just("delete_edge"), _which),
         st.tuples(st.just("roll_back"), _which),
-        st.tuples(st.just("roll_back"), _which),
+        st.tuples(st.just("step_back"), st.integers(1, 3)),
         st.tuples(st.just("undo"), _which),
     ),
-    min_size=2,
-    max_size=16,
+    min_size=4,
+    max_size=20,
 )
 
 
@@ -95,13 +104,21 @@ class Played:
         async with self.owner.transaction() as connection:
             self.model.note(await connection.fetchval("SELECT clock_timestamp()"))
 
-    async def add(self, connection: Connection, told: tuple[str, str, Any]) -> None:
+    async def add(self, connection: Connection, told: Told) -> None:
         space = await foundation.active_space(connection)
         (remembered,) = await remember(connection, self.owner.owner_id, [_memory(told)], space)
         self.model.remember(told, remembered)
 
+    async def say_again(self, connection: Connection, which: int, told: Told) -> None:
+        """What is known already, as surely and with the evidence of what is told."""
+        if not self.model.memories:
+            return
+        memory_id = sorted(self.model.memories)[which % len(self.model.memories)]
+        known = self.model.memories[memory_id]
+        await self.add(connection, told._replace(content=known.content, slot=known.slot))
+
     async def ingest(
-        self, connection: Connection, told: list[tuple[str, str, Any]], edge: Edge, value: str
+        self, connection: Connection, told: list[Told], edge: Edge, value: str
     ) -> None:
         """The findings of an extraction: memories, a statement, and a line of the profile."""
         owner_id, extraction_id = self.owner.owner_id, new_id()
@@ -129,9 +146,9 @@ class Played:
             (row.content, row.slot): row.memory_id for row in rows if row.memory_id not in before
         }
         for each in told:
-            outcome = self.model.outcome(*each)
+            outcome = self.model.outcome(each)
             if outcome == "superseding":
-                holder = self.model.holder(each[1])
+                holder = self.model.holder(each.slot)
                 assert holder is not None
                 del self.model.memories[holder]
             if outcome in {"added", "superseding"}:
@@ -142,13 +159,12 @@ class Played:
         if not self.model.memories:
             return
         memory_id = sorted(self.model.memories)[which % len(self.model.memories)]
-        _, slot, event_at = self.model.memories[memory_id]
+        row = self.model.memories[memory_id]._replace(content=content)
         space = await foundation.active_space(connection)
         present = await get_memory(connection, self.owner.owner_id, memory_id)
         assert present is not None
-        changed = _memory((content, slot, event_at))
-        await update_memory(connection, self.owner.owner_id, present, changed, space)
-        self.model.memories[memory_id] = (content, slot, event_at)
+        await update_memory(connection, self.owner.owner_id, present, _memory(row), space)
+        self.model.memories[memory_id] = row
 
     async def delete(self, connection: Connection, which: int) -> None:
         if not self.model.memories:
@@ -177,6 +193,10 @@ class Played:
         assert await delete_edge(connection, self.owner.owner_id, edges[edge])
         self.model.edges.remove(edge)
 
+    async def step_back(self, connection: Connection, steps: int) -> None:
+        """A rollback to a moment that is only just past."""
+        await self.roll_back(connection, -steps - 1)
+
     async def roll_back(self, connection: Connection, which: int) -> None:
         if not self.model.moments:
             return
@@ -193,9 +213,15 @@ class Played:
         self.model.undo(at, done.rollback_id)
 
 
-def _memory(told: tuple[str, str, Any]) -> NewMemory:
-    content, slot, event_at = told
-    return NewMemory("fact", content, slot=slot, event_at=event_at)
+def _memory(told: Told) -> NewMemory:
+    return NewMemory(
+        "fact",
+        told.content,
+        told.importance,
+        slot=told.slot,
+        event_at=told.event_at,
+        source_message_ids=told.sources,
+    )
 
 
 async def _edges(
@@ -230,9 +256,13 @@ async def read(owner: Owner, as_of: datetime | None) -> Known:
             "ELSE recorded_at <= $1 AND (retracted_at IS NULL OR retracted_at > $1) END",
             as_of,
         )
+    assert all(as_of is None or row.last_refreshed_at <= as_of for row in rows)
     assert sorted(row["item_id"] for row in indexed) == sorted(row.item_id for row in rows)
     return Known(
-        frozenset((row.memory_id, row.content, row.slot) for row in rows),
+        frozenset(
+            (row.memory_id, row.content, row.slot, row.importance, row.source_message_ids)
+            for row in rows
+        ),
         frozenset(values),
         frozenset(edges),
     )

@@ -6,12 +6,24 @@ rules by which rows are revised, retracted and brought back.
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.storage.memories import Remembered
 
 Edge = tuple[str, str, str]
+
+
+class Told(NamedTuple):
+    """What is said of a memory, or known of it."""
+
+    content: str
+    slot: str = ""
+    event_at: datetime | None = None
+    importance: int | None = None
+    sources: tuple[UUID, ...] = ()
+
+
 SINGLE = frozenset({"LIVES_IN", "BORN_IN"})
 
 
@@ -19,7 +31,7 @@ SINGLE = frozenset({"LIVES_IN", "BORN_IN"})
 class Known:
     """All that is known at one moment: memories by id, values by key, true edges."""
 
-    memories: frozenset[tuple[UUID, str, str]]
+    memories: frozenset[tuple[UUID, str, str, int | None, tuple[UUID, ...]]]
     values: frozenset[tuple[str, str, str]]
     edges: frozenset[Edge]
 
@@ -28,7 +40,7 @@ class Known:
 class Model:
     """The present, and every moment that was noted."""
 
-    memories: dict[UUID, tuple[str, str, datetime | None]] = field(default_factory=dict)
+    memories: dict[UUID, Told] = field(default_factory=dict)
     values: dict[tuple[str, str], str] = field(default_factory=dict)
     edges: set[Edge] = field(default_factory=set)
     moments: list[tuple[datetime, Known]] = field(default_factory=list)
@@ -38,7 +50,10 @@ class Model:
     def known(self) -> Known:
         """The present."""
         return Known(
-            frozenset((key, content, slot) for key, (content, slot, _) in self.memories.items()),
+            frozenset(
+                (key, row.content, row.slot, row.importance, row.sources)
+                for key, row in self.memories.items()
+            ),
             frozenset((space, key, value) for (space, key), value in self.values.items()),
             frozenset(self.edges),
         )
@@ -48,30 +63,30 @@ class Model:
         self.moments.append((moment, self.known()))
         self._kept.append(self._copy())
 
-    def outcome(self, content: str, slot: str, event_at: datetime | None) -> str:
+    def outcome(self, told: Told) -> str:
         """What is to become of a memory that is told now."""
-        if any(
-            content == known and slot in {"", held} for known, held, _ in self.memories.values()
-        ):
+        if any(_says(row, told) for row in self.memories.values()):
             return "refreshed"
-        holder = self.holder(slot)
+        holder = self.holder(told.slot)
         if holder is None:
             return "added"
-        since = self.memories[holder][2]
-        if event_at is not None and (since is None or event_at < since):
+        since = self.memories[holder].event_at
+        if told.event_at is not None and (since is None or told.event_at < since):
             return "historical"
         return "superseding"
 
     def holder(self, slot: str) -> UUID | None:
         """Who holds a slot."""
-        return next((key for key, row in self.memories.items() if slot and row[1] == slot), None)
+        return next((key for key, row in self.memories.items() if slot and row.slot == slot), None)
 
-    def remember(self, told: tuple[str, str, datetime | None], remembered: Remembered) -> None:
+    def remember(self, told: Told, remembered: Remembered) -> None:
         """Takes in a memory; the outcome has to be the one that is expected."""
-        outcome = self.outcome(*told)
+        outcome = self.outcome(told)
         assert remembered.outcome == outcome, (told, remembered, outcome)
+        if outcome == "refreshed":
+            self._refresh(remembered.memory_id, told)
         if outcome == "superseding":
-            del self.memories[self._holder_of(told[1])]
+            del self.memories[self._holder_of(told.slot)]
         if outcome in {"added", "superseding"}:
             self.memories[remembered.memory_id] = told
 
@@ -93,6 +108,15 @@ class Model:
         self.rollbacks.append((rollback_id, self._copy()))
         self._become(before)
 
+    def _refresh(self, memory_id: UUID, told: Told) -> None:
+        row = self.memories[memory_id]
+        assert _says(row, told), (row, told)
+        importance = row.importance
+        if told.importance is not None and told.importance > (importance or 5):
+            importance = told.importance
+        sources = dict.fromkeys((*row.sources, *told.sources))
+        self.memories[memory_id] = row._replace(importance=importance, sources=tuple(sources))
+
     def _holder_of(self, slot: str) -> UUID:
         holder = self.holder(slot)
         assert holder is not None
@@ -109,3 +133,8 @@ class Model:
         self.memories = dict(kept["memories"])
         self.values = dict(kept["values"])
         self.edges = set(kept["edges"])
+
+
+def _says(row: Told, told: Told) -> bool:
+    """Whether a memory says what is told: without a slot that of any, with one that of its own."""
+    return row.content == told.content and told.slot in {"", row.slot}

@@ -100,7 +100,7 @@ async def entity_profile(connection: Connection, owner_id: OwnerId, asked: Asked
     through = await analytics.items_through(
         connection, owner_id, [node.key for node in nodes], asked.as_of, asked.limit
     )
-    linked = await memories.get_revisions(connection, owner_id, through)
+    linked = await memories.get_revisions(connection, owner_id, through, asked.as_of)
     worded = await _memories_with(connection, owner_id, names, asked)
     facts = {row.item_id: row for row in (*linked, *worded)}
     return EntityProfile(
@@ -148,7 +148,7 @@ async def _memories_with(
     for name in names:
         taken = 0
         for batch in _batches(await _candidates(connection, owner_id, "memory", name, asked)):
-            rows = await memories.get_revisions(connection, owner_id, batch)
+            rows = await memories.get_revisions(connection, owner_id, batch, asked.as_of)
             named = [row for row in rows if name.is_in(row.content)]
             found |= {row.item_id: row for row in named}
             taken += len(named)

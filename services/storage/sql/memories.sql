@@ -18,18 +18,6 @@ SELECT DISTINCT content FROM memories
 WHERE owner_id = $1 AND retracted_at IS NULL AND content = ANY ($2::text[])
   AND hashtextextended(content, 0) = ANY (ARRAY(SELECT hashtextextended(given, 0) FROM unnest($2::text[]) AS given))
 
--- name: refresh_memory
--- $1 owner_id, $2 item_id, $3 importance (null: leaves it; a stored null counts as 5), $4 source_message_ids,
--- $5 source_memory_ids. Key: pk_memories.
-UPDATE memories SET
-    last_refreshed_at = greatest(now(), last_refreshed_at),
-    importance = CASE WHEN $3::smallint > coalesce(importance, 5) THEN $3 ELSE importance END,
-    source_message_ids = source_message_ids || ARRAY(
-        SELECT given FROM unnest($4::uuid[]) AS given WHERE given <> ALL (source_message_ids)),
-    source_memory_ids = source_memory_ids || ARRAY(
-        SELECT given FROM unnest($5::uuid[]) AS given WHERE given <> ALL (source_memory_ids))
-WHERE owner_id = $1 AND item_id = $2
-
 -- name: get_slot_holder
 -- $1 owner_id, $2 slot. Key: uq_memories_slot. At most one row: who holds the slot, and since when it has been true.
 SELECT memory_id, item_id, coalesce(event_at, recorded_at) AS true_since

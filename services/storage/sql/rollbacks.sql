@@ -8,13 +8,16 @@
 SELECT clock_timestamp()
 
 -- name: retract_memories
--- Key: pk_memories. What was taken back.
+-- Keys: pk_memories, pk_memory_refreshes. What was taken back: what did not stand, or was something else before it was
+-- said again.
 WITH stood AS (
     SELECT DISTINCT ON (CASE slot WHEN '' THEN memory_id::text ELSE '/' || slot END) item_id
     FROM memories WHERE owner_id = $1 AND recorded_at <= $2 AND (retracted_at IS NULL OR retracted_at > $2)
     ORDER BY CASE slot WHEN '' THEN memory_id::text ELSE '/' || slot END, recorded_at DESC, item_id DESC)
 UPDATE memories SET retracted_at = $3, retracted_reason = 'rolled_back'
-WHERE owner_id = $1 AND retracted_at IS NULL AND item_id NOT IN (SELECT item_id FROM stood)
+WHERE owner_id = $1 AND retracted_at IS NULL AND (
+    item_id NOT IN (SELECT item_id FROM stood)
+    OR item_id IN (SELECT item_id FROM memory_refreshes WHERE owner_id = $1 AND recorded_at > $2))
 RETURNING item_id, memory_id, memory_type, revision
 
 -- name: lost_memories
@@ -27,23 +30,31 @@ WHERE retracted_at IS NOT NULL
 ORDER BY item_id
 
 -- name: restore_memories
--- $4 item_id[] and, in the same order, $5 those of their copies. Keys: pk_memories, uq_memories_revision, pk_digest_marks.
+-- $4 item_id[] and, in the same order, $5 those of their copies. Keys: pk_memories, uq_memories_revision, pk_digest_marks,
+-- pk_memory_refreshes. As they were known.
 WITH copies AS (
     INSERT INTO memories (
         owner_id, item_id, memory_id, revision, memory_type, content, importance, confidence, emotion_valence,
         emotion_arousal, emotion_label, slot, category, tags, entities, metadata, source_message_ids, source_memory_ids,
         extraction_id, digest_id, event_at, first_recorded_at, recorded_at, last_refreshed_at)
-    SELECT owner_id, given.copy, memory_id,
+    SELECT memories.owner_id, given.copy, memory_id,
            1 + (SELECT max(revision) FROM memories AS known
                 WHERE known.owner_id = $1 AND known.memory_id = memories.memory_id),
-           memory_type, content, importance, confidence, emotion_valence, emotion_arousal, emotion_label, slot, category,
-           tags, entities, metadata, source_message_ids, source_memory_ids, extraction_id,
+           memory_type, content, CASE WHEN before.item_id IS NULL THEN memories.importance ELSE before.importance END,
+           confidence, emotion_valence, emotion_arousal, emotion_label, slot, category, tags, entities, metadata,
+           source_message_ids[:coalesce(before.source_messages, cardinality(source_message_ids))],
+           source_memory_ids[:coalesce(before.source_memories, cardinality(source_memory_ids))], extraction_id,
            (SELECT digest_id FROM digest_marks
             WHERE owner_id = $1 AND digest_marks.item_id = memories.item_id AND digest_marks.recorded_at <= $2
             ORDER BY digest_marks.recorded_at DESC LIMIT 1),
-           event_at, first_recorded_at, $3, last_refreshed_at
+           event_at, first_recorded_at, $3, coalesce(before.last_refreshed_at, memories.last_refreshed_at)
     FROM unnest($4::uuid[], $5::uuid[]) AS given (item_id, copy) JOIN memories USING (item_id)
-    WHERE owner_id = $1
+    LEFT JOIN LATERAL (
+        SELECT * FROM memory_refreshes
+        WHERE memory_refreshes.owner_id = $1 AND memory_refreshes.item_id = memories.item_id
+          AND memory_refreshes.recorded_at > $2
+        ORDER BY memory_refreshes.recorded_at LIMIT 1) AS before ON true
+    WHERE memories.owner_id = $1
     RETURNING item_id, digest_id)
 INSERT INTO digest_marks (owner_id, item_id, recorded_at, digest_id)
 SELECT $1, item_id, $3, digest_id FROM copies WHERE digest_id IS NOT NULL

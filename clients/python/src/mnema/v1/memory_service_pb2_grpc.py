@@ -151,8 +151,8 @@ class MemoryServiceServicer(object):
         as a new revision that is recorded now; reads as of any other moment answer as before. What comes back is found by
         its words and its meaning when the call returns. Messages and files stay: they were said, and given. Messages that
         were extracted after that moment count as extracted still, so what was found in them does not come back by itself.
-        That a memory was said again or recalled is no change that could be undone: the importance, sources and counts that
-        it has gained stay. The call takes longer the more comes back: about a second for a thousand memories.
+        What was said again since has the importance and the sources again that it had before. How often a memory was recalled
+        is no knowledge, and stays. The call takes longer the more comes back: about a second for a thousand memories.
 
         Fails with FIELD_OUT_OF_RANGE if to_time lies in the future.
         """

@@ -468,7 +468,7 @@ class Memory(_message.Message):
 
     @_builtins.property
     def last_refreshed_at(self) -> _timestamp_pb2.Timestamp:
-        """When the same fact was last said again. Output only."""
+        """When the same fact was last said again, as far as was known at as_of. Output only."""
 
     @_builtins.property
     def last_accessed_at(self) -> _timestamp_pb2.Timestamp:
