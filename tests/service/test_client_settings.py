@@ -87,6 +87,7 @@ async def test_what_the_constructor_is_given(client: Any, script: Script) -> Non
         "auto_extract",
         "extraction.idle_timeout",
         "extraction.message_interval",
+        "extraction.on_session_close",
         "reflection_interval",
     ]
     assert settings.extraction.idle_timeout.ToTimedelta() == timedelta(seconds=1.5)

@@ -31,6 +31,11 @@ class AsyncReflection:
         self, user_id: str, batch_size: int = 50, *, background: Literal[True]
     ) -> None: ...
 
+    @overload
+    async def digest(
+        self, user_id: str, batch_size: int = 50, background: bool = False
+    ) -> DigestResult | None: ...
+
     async def digest(
         self, user_id: str, batch_size: int = 50, background: bool = False
     ) -> DigestResult | None:

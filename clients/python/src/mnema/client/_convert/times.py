@@ -12,10 +12,13 @@ def timestamp_of(moment: datetime | None) -> Timestamp | None:
     """A moment as a Timestamp; None stays None.
 
     Raises:
+        TypeError: it is a date, a text or something else that is no moment.
         ValueError: the moment has no time zone. Guessing one would shift it silently.
     """
     if moment is None:
         return None
+    if not isinstance(moment, datetime):
+        raise TypeError(f"a moment is an aware datetime, not {moment!r}")
     if moment.utcoffset() is None:
         raise ValueError(
             f"{moment.isoformat()} has no time zone: use datetime.now(timezone.utc), "

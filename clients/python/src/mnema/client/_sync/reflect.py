@@ -30,6 +30,11 @@ class Reflection:
     @overload
     def digest(self, user_id: str, batch_size: int = 50, *, background: Literal[True]) -> None: ...
 
+    @overload
+    def digest(
+        self, user_id: str, batch_size: int = 50, background: bool = False
+    ) -> DigestResult | None: ...
+
     def digest(
         self, user_id: str, batch_size: int = 50, background: bool = False
     ) -> DigestResult | None:
