@@ -11,12 +11,13 @@ from services.providers.embeddings.observed import EmbeddingCall
 from services.providers.llm.base import LlmCall
 from services.runtime import context
 from services.runtime.config import EventSettings
+from services.runtime.ids import owner_of
 from services.runtime.scope import Scope
-from services.storage import events
+from services.storage import deletions, events, foundation
 from services.storage.call_log import CallLog
 from services.storage.events import EmbeddingCalled, EventRow, LlmCalled, Position
 from tests.conftest import TestDatabase
-from tests.store.owners import Owner, new_owner, new_tenant, opened
+from tests.store.owners import Owner, new_owner, opened
 
 ASKED = LlmCall(12.5, "gpt", 800, 0.2, success=True, prompt_tokens=70, completion_tokens=9)
 
@@ -35,7 +36,10 @@ async def told(user: Owner, scope: Scope | None = None) -> list[EventRow]:
 
 
 async def test_calls_are_told_of_those_whom_the_work_is_about(user: Owner) -> None:
-    other = await new_tenant(user.database)
+    other = (await new_owner(user.database)).tenant_id
+    bob = owner_of(user.tenant_id, "bob")
+    async with user.database.transaction(Scope(user.tenant_id, bob)) as connection:
+        await foundation.register_user(connection, bob, user.tenant_id, "bob")
     async with CallLog.open(user.database, EventSettings()) as calls:
         with context.act_for(user.tenant_id, "alice", timeout=0.01):
             calls.llm("extraction")(ASKED)
@@ -52,6 +56,17 @@ async def test_calls_are_told_of_those_whom_the_work_is_about(user: Owner) -> No
         ("bob", EmbeddingCalled(3, "mini", 1.5, success=True)),
     ]
     assert [each.user_id for each in await told(user, Scope(other))] == ["alice"]
+
+
+async def test_a_call_told_behind_the_erasure_of_its_user_names_nobody(user: Owner) -> None:
+    async with CallLog.open(user.database, EventSettings()) as calls:
+        with context.act_for(user.tenant_id, "alice"):
+            calls.embedding(EmbeddingCall(3, 1.5, "mini", success=True))
+        async with user.database.transaction(Scope(user.tenant_id)) as connection:
+            await deletions.erase_user(connection, user.tenant_id, user.owner_id, "alice")
+    (event,) = await told(user)
+    assert event.user_id == ""
+    assert await told(user, Scope(user.tenant_id, user.owner_id)) == []
 
 
 async def test_noting_takes_no_time_and_what_is_too_much_is_left_out(user: Owner) -> None:

@@ -67,7 +67,7 @@ class LifecycleServiceServicer(object):
         When it returns nothing of the user is found any more, and whatever was under way (extraction, embedding, digest) adds
         nothing. The bytes of files are deleted by jobs that are part of the same transaction: GetDeletion tells how far they are.
         A user whom nothing is known of is erased as well, with nothing to count. The user id may be used again at once, from
-        zero. A user's key that is erased with its user may be answered for five more seconds.
+        zero. A user's key that is erased with its user may be answered for five more seconds. The call takes up to 300 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,7 @@ class LifecycleServiceStub:
     When it returns nothing of the user is found any more, and whatever was under way (extraction, embedding, digest) adds
     nothing. The bytes of files are deleted by jobs that are part of the same transaction: GetDeletion tells how far they are.
     A user whom nothing is known of is erased as well, with nothing to count. The user id may be used again at once, from
-    zero. A user's key that is erased with its user may be answered for five more seconds.
+    zero. A user's key that is erased with its user may be answered for five more seconds. The call takes up to 300 s.
     """
     GetDeletion: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetDeletionRequest, _lifecycle_service_pb2.GetDeletionResponse]
     """Gets the receipt of a deletion: for 30 days, then it is gone as well."""
@@ -74,7 +74,7 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     When it returns nothing of the user is found any more, and whatever was under way (extraction, embedding, digest) adds
     nothing. The bytes of files are deleted by jobs that are part of the same transaction: GetDeletion tells how far they are.
     A user whom nothing is known of is erased as well, with nothing to count. The user id may be used again at once, from
-    zero. A user's key that is erased with its user may be answered for five more seconds.
+    zero. A user's key that is erased with its user may be answered for five more seconds. The call takes up to 300 s.
     """
     GetDeletion: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetDeletionRequest, _lifecycle_service_pb2.GetDeletionResponse]  # type: ignore[assignment]
     """Gets the receipt of a deletion: for 30 days, then it is gone as well."""
@@ -112,7 +112,7 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         When it returns nothing of the user is found any more, and whatever was under way (extraction, embedding, digest) adds
         nothing. The bytes of files are deleted by jobs that are part of the same transaction: GetDeletion tells how far they are.
         A user whom nothing is known of is erased as well, with nothing to count. The user id may be used again at once, from
-        zero. A user's key that is erased with its user may be answered for five more seconds.
+        zero. A user's key that is erased with its user may be answered for five more seconds. The call takes up to 300 s.
         """
 
     @_abc_1.abstractmethod

@@ -18,7 +18,7 @@ from mnema.client.lifecycle import DeletionResult, ImportResult, UserData
 from mnema.v1 import lifecycle_service_pb2 as pb
 from mnema.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 
-DELETE_SECONDS = 120.0  # the least timeout of a deletion
+DELETE_SECONDS = 300.0  # the least timeout of a deletion
 STREAM_SECONDS = 3600.0  # the least timeout of an export or an import
 
 
