@@ -97,6 +97,60 @@ def test_a_statement_gives_a_triple_and_a_memory(
 
 
 @pytest.mark.parametrize(
+    ("text", "content", "occupation"),
+    [
+        (
+            "I work at Google as a backend engineer", "Works at Google as a backend engineer.",
+            "backend engineer at Google",
+        ),
+        (
+            "I work as a backend engineer at Google.", "Works at Google as a backend engineer.",
+            "backend engineer at Google",
+        ),
+        ("I work for Acme as a nurse.", "Works at Acme as a nurse.", "nurse at Acme"),
+        ("i work at google as a nurse", "Works at Google as a nurse.", "nurse at Google"),
+        (
+            "I work at Google in New York, as a senior project manager and I love it.",
+            "Works at Google as a senior project manager.", "senior project manager at Google",
+        ),
+        ("I just joined Initech as a chef!", "Works at Initech as a chef.", "chef at Initech"),
+        (
+            "I got a job at Acme as an accountant.", "Works at Acme as an accountant.",
+            "accountant at Acme",
+        ),
+        ("I work at a hospital as a nurse.", "Works at a hospital as a nurse.", "nurse"),
+        ("I work as a nurse at a hospital.", "Works at a hospital as a nurse.", "nurse"),
+    ],
+)  # fmt: skip
+def test_employer_and_title_in_either_order(text: str, content: str, occupation: str) -> None:
+    found = extract(text)
+    assert facts(found)[content] == "alice/employer"
+    assert ("occupation", occupation) in {(each.key, each.value) for each in found.profile_updates}
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("I work at Google as well.", "Works at Google."),
+        ("I work at Google as of May.", "Works at Google."),
+        ("I work at Google as a big fan of the place.", "Works at Google."),
+        ("I work at Google and dress up as a pilot.", "Works at Google."),
+        ("I work at Google, my brother as a pilot.", "Works at Google."),
+    ],
+)
+def test_not_every_as_begins_a_title(text: str, content: str) -> None:
+    found = extract(text)
+    assert content in facts(found)
+    assert "works at Google" in {each.value for each in found.profile_updates}
+
+
+def test_a_title_that_is_over_is_in_no_profile() -> None:
+    found = extract("I used to work for IBM as a nurse.")
+    assert facts(found) == {"Used to work at IBM as a nurse.": None}
+    assert found.profile_updates == ()
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Do I work at Google?",
