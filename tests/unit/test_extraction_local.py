@@ -266,6 +266,72 @@ def test_a_third_person_with_a_name() -> None:
     assert found.profile_updates == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "I work at Google and my friend Bob Smith lives in New York.",
+            {
+                ("alice", "WORKS_AT", "Google", False), ("alice", "KNOWS", "Bob Smith", False),
+                ("bob_smith", "LIVES_IN", "New York", False),
+            },
+        ),
+        (
+            "I work at Google but Anna lives in Rome and Tom Brown works at Siemens.",
+            {
+                ("alice", "WORKS_AT", "Google", False), ("anna", "LIVES_IN", "Rome", False),
+                ("tom_brown", "WORKS_AT", "Siemens", False),
+            },
+        ),
+        (
+            "Anna lives in Rome, and Tom works at Siemens, so I moved to Turin.",
+            {
+                ("anna", "LIVES_IN", "Rome", False), ("tom", "WORKS_AT", "Siemens", False),
+                ("alice", "LIVES_IN", "Turin", False),
+            },
+        ),
+        (
+            "I love jazz and Anna loves tea.",
+            {("alice", "loves", "jazz", False), ("anna", "loves", "tea", False)},
+        ),
+        (
+            "I work at Google and he lives in Rome and works at Siemens.",
+            {("alice", "WORKS_AT", "Google", False)},
+        ),
+    ],
+)  # fmt: skip
+def test_each_clause_has_its_own_subject(
+    text: str, expected: set[tuple[str, str, str, bool]]
+) -> None:
+    assert triples(extract(text)) == expected
+
+
+def test_a_clause_of_another_subject_is_about_that_one() -> None:
+    found = extract("I work at Google and my friend Bob Smith lives in New York.")
+    assert facts(found) == {
+        "Works at Google.": "alice/employer",
+        "Has a friend named Bob Smith.": None,
+        "Bob Smith lives in New York.": "bob_smith/location",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "She said Tom left me and Anna lives in Rome.",
+        "I think Tom is away and Anna lives in Rome.",
+        "I'd be glad if Tom came and Anna moved to Rome.",
+        "The friend of Tom and Anna works at Siemens.",
+        "I read a book about Tom and Anna lives in Rome in it.",
+        "I hope you are fine and Anna works at Siemens.",
+    ],
+)
+def test_no_clause_begins_in_what_is_said_or_supposed(text: str) -> None:
+    found = extract(text)
+    assert triples(found) == set()
+    assert facts(found) == {}
+
+
 def test_a_relative_without_a_name_is_a_fact_but_no_node() -> None:
     found = extract("My sister works at Siemens.", speaker="Caroline")
     assert facts(found) == {"Caroline's sister works at Siemens.": "caroline_sister/employer"}
