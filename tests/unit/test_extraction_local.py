@@ -451,6 +451,45 @@ def test_emotion_only_when_expressed() -> None:
     assert glad.emotion.arousal > sad.emotion.arousal
 
 
+@pytest.mark.parametrize(
+    ("text", "day", "label"),
+    [
+        ("Had interview yesterday, felt nervous", 7, "nervous"),
+        ("I was very anxious yesterday.", 7, "anxious"),
+        ("Felt great today.", 8, "joyful"),
+        ("Was nervous last Friday.", 5, "nervous"),
+        ("I feel so lonely these days.", None, "lonely"),
+        ("Been so sad lately.", None, "sad"),
+    ],
+)
+def test_a_feeling_of_a_time_is_an_episode(text: str, day: int | None, label: str) -> None:
+    (memory,) = extract(text).memories
+    assert (memory.memory_type, memory.content) == ("episodic", text)
+    assert (memory.event_at.day if memory.event_at else None) == day
+    assert memory.emotion is not None
+    assert memory.emotion.label == label
+
+
+def test_a_feeling_is_kept_beside_a_fact() -> None:
+    found = extract("I work at Google and I was anxious yesterday.")
+    assert [each.memory_type for each in found.memories] == ["fact", "episodic"]
+    assert found.memories[1].emotion is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I'm happy!", "I'm nervous.", "I wasn't nervous yesterday.", "Were you nervous yesterday?",
+     "I'm so happy you came yesterday!", "I would be happy today."],
+)  # fmt: skip
+def test_no_feeling_of_a_time_is_not_kept(text: str) -> None:
+    assert extract(text).memories == ()
+
+
+def test_what_others_feel_is_told_without_emotion() -> None:
+    (memory,) = extract("My boss was angry yesterday.").memories
+    assert (memory.memory_type, memory.emotion) == ("episodic", None)
+
+
 def test_importance_follows_the_subject() -> None:
     def importance(text: str) -> int:
         return max(each.importance for each in extract(text).memories)

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.ingest.extraction.local.chinese.findings import chinese_findings
 from services.ingest.extraction.local.chinese.script import has_han
 from services.ingest.extraction.local.chinese.times import chinese_time
-from services.ingest.extraction.local.emotions import emotion_of
+from services.ingest.extraction.local.emotions import emotion_of, is_feeling_of_a_time
 from services.ingest.extraction.local.finding import Edge, Finding, Subject
 from services.ingest.extraction.local.importance import importance_of, raised_by
 from services.ingest.extraction.local.names import names_in
@@ -99,7 +99,8 @@ class MessageReader:
         found = chinese_findings(sentence, subject, when)
         for finding, clause in found.findings:
             self._add_finding(finding, clause, sentence, when, message)
-        if found.findings and not found.all_told and not sentence.question:
+        more = not found.all_told or is_feeling_of_a_time(sentence, dated=when is not None)
+        if found.findings and more and not sentence.question:
             self._add_statement(sentence, subject, when, set(), message)
         return bool(found.findings)
 
@@ -189,11 +190,12 @@ class MessageReader:
         dated = when is not None
         kind = kind_of(sentence, dated=dated)
         if kind is None:
+            felt = is_feeling_of_a_time(sentence, dated=dated)
             beyond = {word for word in sentence.word_set - said - COMMON if len(word) > 2}
-            if said and len(beyond) < WORDS_BEYOND_FACTS:
+            if said and len(beyond) < WORDS_BEYOND_FACTS and not felt:
                 return
             others = [entity for entity in entities if entity.name.lower() not in self._people]
-            if not is_told(sentence, dated=dated, names=len(others)):
+            if not is_told(sentence, dated=dated, names=len(others), felt=felt):
                 return
         importance = _STATEMENT_IMPORTANCE.get(kind or "") or importance_of(
             sentence, dated=dated, names=len(entities)
