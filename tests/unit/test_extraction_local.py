@@ -40,11 +40,7 @@ def triples(extraction: Extraction) -> set[tuple[str, str, str, bool]]:
 
 def facts(extraction: Extraction) -> dict[str, str | None]:
     """Contents and slots of all memories but the sentences merely kept."""
-    return {
-        each.content: each.slot
-        for each in extraction.memories
-        if each.memory_type in ("fact", "preference")
-    }
+    return {each.content: each.slot for each in extraction.memories if each.memory_type == "fact"}
 
 
 @pytest.mark.parametrize(
@@ -217,6 +213,31 @@ def test_a_move_ends_one_home_and_starts_another() -> None:
     assert (by_place["Boston"].ended, by_place["Boston"].valid_to) == (True, last_week)
     assert (by_place["Seattle"].ended, by_place["Seattle"].valid_from) == (False, last_week)
     assert facts(found) == {"Caroline moved from Boston to Seattle.": "caroline/location"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I like coffee and I prefer dark mode.", "I love hiking.", "I don't like cilantro.",
+        "I used to love skiing.", "I'm interested in jazz.", "My favorite color is blue.",
+        "我喜欢喝茶。", "我不喜欢下雨天。", "我最喜欢的颜色是蓝色。", "我对摄影很感兴趣。",
+        "我不喝咖啡。",
+    ],
+)  # fmt: skip
+def test_tastes_are_facts_of_a_category_of_their_own(text: str) -> None:
+    kinds = {(each.memory_type, each.category) for each in extract(text).memories}
+    assert kinds == {("fact", "preference")}
+
+
+def test_what_is_no_taste_is_in_another_category() -> None:
+    found = extract("I'm a nurse. I'm 29 years old. I play tennis. My hobby is chess. I'm vegan.")
+    assert {each.category for each in found.memories} == {"work", "personal", "hobby", "health"}
+
+
+def test_a_taste_keeps_the_emotion_it_is_told_with() -> None:
+    taste, job = extract("I love hiking! I work at Google, wow!").memories
+    assert taste.emotion is not None
+    assert job.emotion is None
 
 
 @pytest.mark.parametrize(

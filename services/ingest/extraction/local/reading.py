@@ -19,6 +19,7 @@ from services.ingest.extraction.local.statements import is_told, kind_of
 from services.ingest.extraction.local.times import TimeMention, find_time, has_time_word
 from services.ingest.extraction.local.vocabulary import COMMON
 from services.ingest.extraction.model import (
+    TASTE,
     ConversationBatch,
     EntityRef,
     ExtractedMemory,
@@ -125,6 +126,7 @@ class MessageReader:
         if when and sentence.plain[when.begin : when.end] not in clause:
             when = None
         subject = finding.subject
+        expresses = finding.memory_type != "fact" or finding.category == TASTE
         own = (subject.ref,) if subject.is_node else ()
         objects = tuple(edge.object for edge in finding.edges)
         self._add_memory(
@@ -133,7 +135,7 @@ class MessageReader:
                 content=finding.content,
                 importance=min(10, finding.importance + raised_by(sentence)),
                 confidence=finding.confidence,
-                emotion=emotion_of(sentence) if finding.memory_type != "fact" else None,
+                emotion=emotion_of(sentence) if expresses else None,
                 event_at=when.start if when and finding.dated else None,
                 entities=tuple(dict.fromkeys((*own, *objects))),
                 slot=slot_of(subject.ref, finding.slot) if finding.slot else None,
