@@ -114,6 +114,8 @@ def test_a_statement_gives_a_triple_and_a_memory(
             "I got a job at Acme as an accountant.", "Works at Acme as an accountant.",
             "accountant at Acme",
         ),
+        ("I work at Acme as their lead designer.", "Works at Acme as a lead designer.",
+         "lead designer at Acme"),
         ("I work at a hospital as a nurse.", "Works at a hospital as a nurse.", "nurse"),
         ("I work as a nurse at a hospital.", "Works at a hospital as a nurse.", "nurse"),
     ],
@@ -129,6 +131,8 @@ def test_employer_and_title_in_either_order(text: str, content: str, occupation:
     [
         ("I work at Google as well.", "Works at Google."),
         ("I work at Google as of May.", "Works at Google."),
+        ("I work at Google as far as my doctor knows.", "Works at Google."),
+        ("I work at Google as if I were a machinist.", "Works at Google."),
         ("I work at Google as a big fan of the place.", "Works at Google."),
         ("I work at Google and dress up as a pilot.", "Works at Google."),
         ("I work at Google, my brother as a pilot.", "Works at Google."),
@@ -138,6 +142,14 @@ def test_not_every_as_begins_a_title(text: str, content: str) -> None:
     found = extract(text)
     assert content in facts(found)
     assert "works at Google" in {each.value for each in found.profile_updates}
+
+
+@pytest.mark.parametrize("text", ["I work as a nurse.", "I'm working as a nurse in Rome."])
+def test_a_title_needs_no_employer(text: str) -> None:
+    found = extract(text)
+    assert facts(found)["Is a nurse."] == "alice/occupation"
+    assert ("occupation", "nurse") in {(each.key, each.value) for each in found.profile_updates}
+    assert extract("I don't work as a nurse. She works as a nurse.").profile_updates == ()
 
 
 def test_a_title_that_is_over_is_in_no_profile() -> None:

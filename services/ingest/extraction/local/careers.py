@@ -45,10 +45,14 @@ _LEAVE = re.compile(
     re.IGNORECASE,
 )
 # "at Google in Zurich as a nurse": the title may stand behind the employer and where that is.
+_TITLE_WORD = (
+    r"(?!(?:and|but|so|or|in|at|for|with|since|who|while|because|on|from|of|as|if|though|my|his|her|"
+    r"your)\b)[\w-]+"
+)
 _TITLE = re.compile(
     r"(?:,? (?:full[- ]time|part[- ]time|remotely|now|currently|again|(?:in|near|from) "
-    r"[A-Z][\w'-]*(?: [A-Z][\w'-]*)*))*,? as (?P<noun>[\w-]+(?: (?!(?:and|but|so|or|in|at|for|with|"
-    r"since|who|while|because|on|from|of)\b)[\w-]+){0,4})"
+    r"[A-Z][\w'-]*(?: [A-Z][\w'-]*)*))*,? as (?:the |their |our )?"
+    rf"(?P<noun>{_TITLE_WORD}(?: {_TITLE_WORD}){{0,4}})"
 )
 _AS = re.compile(rf"(?:work|works|working|worked) as {_ARTICLE_NOUNS}(?=[\s,.!?]|$)", re.IGNORECASE)
 _OCCUPATION = re.compile(
@@ -97,7 +101,7 @@ def works_at(subject: Subject, predicate: Predicate) -> Finding | None:
     """ "work at Google as ...", "work as ... at Google", "used to work for IBM", "at a bank"."""
     match = _WORK.match(predicate.text)
     if match is None or predicate.negated:
-        return None
+        return occupation(subject, predicate)  # "work as a nurse"
     rest = predicate.text[match.end() :]
     past = predicate.first == "worked" and not predicate.perfect
     gone = predicate.ended or predicate.past or past
