@@ -18,7 +18,7 @@ from services.reflect.convert import (
     state_name,
 )
 from services.reflect.digest import Digested, Digester, Material, Thought
-from services.reflect.turns import Turns
+from services.reflect.one_at_a_time import OneAtATime
 from services.runtime.database import Connection, Database
 from services.runtime.errors import NotFound
 from services.runtime.ids import new_id
@@ -43,7 +43,7 @@ class ReflectServicer(reflect_service_pb2_grpc.ReflectServiceServicer):
         self._digester = digester
         self._tokens = tokens
         self._max_attempts = max_attempts
-        self._turns = Turns()
+        self._turns = OneAtATime()
 
     async def Digest(self, request: pb.DigestRequest, context: Context) -> pb.DigestResponse:
         user = User.served(request.user_id)

@@ -5,14 +5,14 @@ from uuid import uuid4
 
 import pytest
 
-from services.reflect.turns import Turns
+from services.reflect.one_at_a_time import OneAtATime
 from services.runtime.ids import OwnerId
 
 ALICE, BOB = OwnerId(uuid4()), OwnerId(uuid4())
 
 
 async def test_one_user_s_turns_come_in_order_and_another_s_beside_them() -> None:
-    turns, told = Turns(), []
+    turns, told = OneAtATime(), []
     go = asyncio.Event()
 
     async def take(owner_id: OwnerId, name: str) -> None:
@@ -34,7 +34,7 @@ async def test_one_user_s_turns_come_in_order_and_another_s_beside_them() -> Non
 
 
 async def test_a_turn_that_fails_is_over() -> None:
-    turns = Turns()
+    turns = OneAtATime()
     with pytest.raises(ValueError, match="no"):
         async with turns.of(ALICE):
             raise ValueError("no")

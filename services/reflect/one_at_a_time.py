@@ -1,4 +1,4 @@
-"""Turns: what must not happen twice at once for one user happens one after the other."""
+"""What must not happen twice at once for one user happens one after the other."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from services.runtime.ids import OwnerId
 
 
-class Turns:
+class OneAtATime:
     """A turn for each user. Of one process and one event loop; nothing is kept of who is done."""
 
     def __init__(self) -> None:
