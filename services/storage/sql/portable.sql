@@ -17,11 +17,16 @@ SELECT $1, 'session', max(number) FROM sessions WHERE owner_id = $1 HAVING count
 UNION ALL
 SELECT $1, 'document', max(number) FROM documents WHERE owner_id = $1 HAVING count(*) > 0
 
--- name: unqueue_sessions
--- $1 owner_id. Key: pk_sessions. The jobs of another system are not here.
-UPDATE sessions SET extraction_queued = EXISTS (
-    SELECT FROM messages WHERE messages.owner_id = $1 AND messages.session_id = sessions.session_id
-        AND extraction_state = 'pending'), idle_queued = false
+-- name: settle_sessions
+-- $1 owner_id. Keys: pk_sessions, uq_messages_sequence, ix_messages_unextracted. What a session counts is what it holds, and
+-- the jobs of another system are not here.
+UPDATE sessions SET
+    message_count = coalesce((SELECT max(sequence) FROM messages
+                              WHERE messages.owner_id = $1 AND messages.session_id = sessions.session_id), 0),
+    extraction_queued = EXISTS (
+        SELECT FROM messages WHERE messages.owner_id = $1 AND messages.session_id = sessions.session_id
+            AND extraction_state = 'pending'),
+    idle_queued = false
 WHERE owner_id = $1
 
 -- name: await_digests
