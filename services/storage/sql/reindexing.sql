@@ -31,10 +31,12 @@ UPDATE documents SET number = numbered.number FROM numbered
 WHERE documents.owner_id = $1 AND documents.file_id = numbered.file_id
 
 -- name: list_messages
--- $1 owner_id, $2 the last row's key (zero: from the start), $3 how many. Keys: pk_messages, pk_sessions.
-SELECT message_id AS key, message_id, number, sequence, role, speaker, content, said_at, messages.recorded_at
-FROM messages JOIN sessions USING (owner_id, session_id)
-WHERE owner_id = $1 AND message_id > $2 AND retracted_at IS NULL ORDER BY message_id LIMIT $3
+-- $1 owner_id, $2 the last row's key (zero: from the start), $3 how many. Keys: pk_messages, pk_sessions. The page is
+-- taken first: joined before, each would read all that is behind it.
+SELECT message_id AS key, message_id, number, sequence, role, speaker, content, said_at, page.recorded_at
+FROM (SELECT * FROM messages WHERE owner_id = $1 AND message_id > $2 AND retracted_at IS NULL
+      ORDER BY message_id LIMIT $3) AS page
+JOIN sessions USING (owner_id, session_id) ORDER BY message_id
 
 -- name: list_memories
 -- $1 owner_id, $2 the last row's key (zero: from the start), $3 how many. Key: pk_memories. The oldest first, which is
@@ -46,9 +48,9 @@ ORDER BY item_id LIMIT $3
 
 -- name: list_chunks
 -- $1 owner_id, $2 the last row's key (zero: from the start), $3 how many. Keys: pk_chunks, pk_documents.
-SELECT chunk_id AS key, chunk_id, number, position, content, start_offset, end_offset, chunks.recorded_at
-FROM chunks JOIN documents USING (owner_id, file_id)
-WHERE owner_id = $1 AND chunk_id > $2 ORDER BY chunk_id LIMIT $3
+SELECT chunk_id AS key, chunk_id, number, position, content, start_offset, end_offset, page.recorded_at
+FROM (SELECT * FROM chunks WHERE owner_id = $1 AND chunk_id > $2 ORDER BY chunk_id LIMIT $3) AS page
+JOIN documents USING (owner_id, file_id) ORDER BY chunk_id
 
 -- name: retract_memories
 -- $1 owner_id. Keys: pk_memories, ix_search_items_item. Takes out of the present what was taken out of it.
