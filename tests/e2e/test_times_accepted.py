@@ -1,5 +1,7 @@
 """The first and the last time of the contract work everywhere; what is beyond is refused."""
 
+from typing import Any
+
 import pytest
 
 from tests.e2e.contract import rpc
@@ -66,7 +68,7 @@ def test_what_is_beyond_is_refused_with_what_is_taken(
     gateway: Gateway, user_id: str, time: str
 ) -> None:
     memory = {"content": "tea", "memory_type": "MEMORY_TYPE_FACT", "event_at": time}
-    cases = {
+    cases: dict[str, tuple[dict[str, Any], str]] = {
         "MemoryService.AddMemory": ({"memory": memory}, "memory.event_at"),
         "RecallService.Recall": ({"query": "tea", "as_of": time}, "as_of"),
         "MemoryService.ListMemories": ({"created_after": time}, "created_after"),
