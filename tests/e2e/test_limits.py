@@ -87,11 +87,10 @@ def test_the_longest_texts_hold_up_no_other_tenant(
     stored.start()
     other = {"user_id": user_id, "role": "user", "content": "the dog " * 1_100}
     worst = 0.0
-    for _ in range(20):
+    while stored.is_alive():
         began = time.monotonic()
         gateway.call("IngestService.Ingest", other, tenant.api_key)
         worst = max(worst, time.monotonic() - began)
-    stored.join()
     # A tenth of a second is usual. Behind all of the batch it would be many.
     assert worst < 5
 
