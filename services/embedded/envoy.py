@@ -17,6 +17,7 @@ from services.embedded.local_errors import LOCAL_ERRORS
 from services.embedded.parts import Process, StopStage
 from services.embedded.ports import require_free
 from services.embedded.probes import HttpOk
+from services.runtime.limits import SLOW_METHODS, SLOW_SECONDS
 
 _TEMPLATE = "envoy.yaml.j2"
 _REFLECTION = (
@@ -67,7 +68,8 @@ class GatewayOptions:
     metrics_port         serves /metrics for Prometheus; None: only the admin interface has them.
     cors_origins         origins browsers may call from; "*" allows every one, () none.
     access_log           file for the access log; None writes to standard output.
-    unary_timeout        longest unary call; a shorter grpc-timeout of the caller is honoured.
+    unary_timeout        longest unary call; a shorter grpc-timeout of the caller is honoured. Those
+                         that are slow by nature (services.runtime.limits) have their own limit.
     stream_idle_timeout  a stream on which nothing moves for this long is ended.
     max_request_bytes    largest REST body. gRPC messages are limited by the services.
     max_response_bytes   largest REST answer that is not a stream.
@@ -98,9 +100,11 @@ class GatewayOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Route:
+    """`seconds` is the longest a call may take; None: as long as client and server want."""
+
     path: str
     upstream: str
-    streams: bool
+    seconds: float | None
     exact: bool = False
 
 
@@ -113,16 +117,16 @@ def render_config(
     """
     if not upstreams:
         raise GatewayError("a gateway needs at least one upstream")
-    streaming = _streaming_methods(descriptor_set)
+    methods = _methods(descriptor_set)
     names = [service for upstream in upstreams for service in upstream.services]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise GatewayError(f"served by more than one upstream: {', '.join(twice)}")
-    if unknown := sorted(set(names) - set(streaming)):
+    if unknown := sorted(set(names) - set(methods)):
         raise GatewayError(f"not in the descriptor set: {', '.join(unknown)}")
     return _template().render(
         options=options,
         upstreams=upstreams,
-        routes=list(_routes(upstreams, options, streaming)),
+        routes=list(_routes(upstreams, options, methods)),
         transcoded=names,
         cors_origins=_origin_matchers(options.cors_origins),
         local_errors=LOCAL_ERRORS,
@@ -190,32 +194,34 @@ def _template() -> jinja2.Template:
     return environment.get_template(_TEMPLATE)
 
 
-def _streaming_methods(descriptor_set: bytes) -> dict[str, list[str]]:
-    """Every service of the set with the names of those of its methods that stream."""
+def _methods(descriptor_set: bytes) -> dict[str, list[descriptor_pb2.MethodDescriptorProto]]:
+    """Every service of the set with its methods."""
     files = descriptor_pb2.FileDescriptorSet.FromString(descriptor_set)
     return {
-        f"{file.package}.{service.name}": [
-            method.name
-            for method in service.method
-            if method.client_streaming or method.server_streaming
-        ]
+        f"{file.package}.{service.name}": list(service.method)
         for file in files.file
         for service in file.service
     }
 
 
 def _routes(
-    upstreams: Sequence[Upstream], options: GatewayOptions, streaming: dict[str, list[str]]
+    upstreams: Sequence[Upstream],
+    options: GatewayOptions,
+    methods: dict[str, list[descriptor_pb2.MethodDescriptorProto]],
 ) -> Iterable[_Route]:
+    """A route for each service, behind those of its methods that take another time."""
     for upstream in upstreams:
         for service in upstream.services:
-            for method in streaming[service]:
-                yield _Route(f"/{service}/{method}", upstream.name, streams=True, exact=True)
-            yield _Route(f"/{service}/", upstream.name, streams=False)
+            for method in methods[service]:
+                path = f"/{service}/{method.name}"
+                if method.client_streaming or method.server_streaming:
+                    yield _Route(path, upstream.name, None, exact=True)
+                elif path in SLOW_METHODS:
+                    yield _Route(path, upstream.name, SLOW_SECONDS, exact=True)
+            yield _Route(f"/{service}/", upstream.name, options.unary_timeout)
     for service in _REFLECTION:
-        target = _named(upstreams, options.reflection)
-        yield _Route(f"/{service}/", target, streams=True)
-    yield _Route(f"/{_HEALTH}/", _named(upstreams, options.health), streams=True)
+        yield _Route(f"/{service}/", _named(upstreams, options.reflection), None)
+    yield _Route(f"/{_HEALTH}/", _named(upstreams, options.health), None)
 
 
 def _named(upstreams: Sequence[Upstream], name: str | None) -> str:

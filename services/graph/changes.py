@@ -155,6 +155,6 @@ async def _refuse_second(connection: Connection, owner_id: OwnerId, edge: EdgeRo
 
 def _exists(resource_type: str, resource_name: str) -> AlreadyExists:
     return AlreadyExists(
-        f"there is a {resource_type} {resource_name!r} already",
+        f"{resource_type} {resource_name!r} is there already",
         metadata={"resource_type": resource_type, "resource_name": resource_name},
     )

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.graph.mentions import Mention, longest, mentions, names_the_user
+from services.graph.mentions import (
+    Mention,
+    longest,
+    mentions,
+    names_the_user,
+    speaks_to_another,
+)
 from services.runtime.database import Connection
 from services.runtime.ids import OwnerId
 from services.storage.graph_edges import EdgeRow
 from services.storage.graph_nodes import NodeRow, get_nodes, nodes_named
 from services.storage.graph_reads import NeighborQuery, Place, edges_between, edges_near, place_of
 from services.storage.relations import CUSTOM, NodeKey, node_id_of
+from services.text.terms import analyze, telling_terms
 
 MAX_NAMED_NODES = 32
 MAX_FOUND_NODES = 500
@@ -43,15 +50,20 @@ async def find_facts(
 ) -> Facts:
     """True edges of the nodes that `text` names; those with both ends named first, then new ones.
 
+    A text that names nobody is about the user, whose memory it is: of the user's edges those
+    count then that share a word with it. One that speaks to somebody ("you") is not.
+
     Of each node the `limit` newest edges are looked at, so a node of 100,000 edges costs no
     more than others. At most 32 nodes count as named, those with the longest names.
     """
-    named, user = await _meant_nodes(connection, owner_id, text, as_of)
-    entities = {node.key: node for node in (*named, *user)}
+    meant = await _meant_nodes(connection, owner_id, text, as_of)
+    entities = {node.key: node for node in (*meant.named, *meant.user)}
     if not entities:
         return Facts((), ())
     known = await _edges_of(connection, owner_id, list(entities), limit, as_of)
-    explicit = {node.key for node in named}
+    if meant.tacitly:
+        known = _sharing_words(known, text)
+    explicit = {node.key for node in meant.named}
 
     def rank(edge: EdgeRow) -> tuple[int, int, Place]:
         ends = (edge.source, edge.target)
@@ -62,8 +74,20 @@ async def find_facts(
     names = await _names(connection, owner_id, best, entities, as_of)
     return Facts(
         tuple(_fact(edge, names, explicit) for edge in best),
-        tuple(entities.values()),
+        () if meant.tacitly else tuple(entities.values()),
     )
+
+
+def _sharing_words(edges: Mapping[UUID, EdgeRow], text: str) -> dict[UUID, EdgeRow]:
+    asked = set(telling_terms(text))
+
+    def said(edge: EdgeRow) -> str:
+        relation = (edge.custom_type or edge.edge_type).replace("_", " ").lower()
+        return f"{relation} {edge.target.node_id.replace('_', ' ')} {edge.content}"
+
+    return {
+        key: edge for key, edge in edges.items() if asked & analyze(said(edge)).frequencies.keys()
+    }
 
 
 async def _edges_of(
@@ -85,14 +109,26 @@ async def _edges_of(
     return known
 
 
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """The nodes that a text names, and those of the user if it is about the user.
+
+    `tacitly`: it does not say so, but names nobody else.
+    """
+
+    named: Sequence[NodeRow] = ()
+    user: Sequence[NodeRow] = ()
+    tacitly: bool = False
+
+
 async def _meant_nodes(
     connection: Connection, owner_id: OwnerId, text: str, as_of: datetime | None
-) -> tuple[Sequence[NodeRow], Sequence[NodeRow]]:
-    """The nodes that the text names, and those of the user if it says "I" and the like."""
+) -> _Meant:
     found = mentions(text)
-    users = MAX_USER_NODES if names_the_user(text) else 0
+    first_person = names_the_user(text)
+    users = MAX_USER_NODES if first_person or not speaks_to_another(text) else 0
     if not found and not users:
-        return (), ()
+        return _Meant()
     nodes = await nodes_named(
         connection,
         owner_id,
@@ -102,7 +138,10 @@ async def _meant_nodes(
         MAX_FOUND_NODES,
         users,
     )
-    return _chosen(found, nodes.named), nodes.user
+    named = _chosen(found, nodes.named)
+    if first_person:
+        return _Meant(named, nodes.user)
+    return _Meant(named) if named else _Meant(user=nodes.user, tacitly=True)
 
 
 def _chosen(found: Sequence[Mention], nodes: Sequence[NodeRow]) -> list[NodeRow]:

@@ -24,6 +24,9 @@ _PLAIN_TOKEN = re.compile(r"\w+(?:'\w+)*'?", re.ASCII)  # the same, of a text th
 _POSSESSIVE = regex.compile(r"['’](?:s|S)?$")
 _CONTRACTED = regex.compile(r"^(i|we)['’]\w+$")
 _FIRST_PERSON_DENSE = regex.compile(r"我们?")
+_SECOND_PERSON = regex.compile(
+    r"\b(?:you|your|yours|yourself|yourselves)\b|[你您]", regex.IGNORECASE
+)
 # Names in scripts without spaces: every run of 2 to 6 characters may be one.
 _SHORTEST, _LONGEST = 2, 6
 
@@ -61,6 +64,11 @@ def names_the_user(text: str) -> bool:
         if _IS_DENSE.fullmatch(word) and _FIRST_PERSON_DENSE.search(word):
             return True
     return False
+
+
+def speaks_to_another(text: str) -> bool:
+    """Whether the text says "you", "your" and the like: it need not be about the user then."""
+    return _SECOND_PERSON.search(text) is not None
 
 
 def mentions(text: str) -> list[Mention]:

@@ -66,7 +66,8 @@ def _recurring(memories: Sequence[DigestMemory]) -> Iterator[NewInsight]:
 
 
 def _preferences(memories: Sequence[DigestMemory]) -> Iterator[NewInsight]:
-    stated = [memory for memory in memories if memory.memory_type == "preference"]
+    # Extraction files them as facts of this category, who adds one by hand as this type.
+    stated = [each for each in memories if "preference" in (each.memory_type, each.category)]
     if len(stated) < RECURRING:
         return
     newest = sorted(stated, key=lambda memory: memory.when)[-MOST_PREFERENCES:]

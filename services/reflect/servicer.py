@@ -18,6 +18,7 @@ from services.reflect.convert import (
     state_name,
 )
 from services.reflect.digest import Digested, Digester, Material, Thought
+from services.reflect.one_at_a_time import OneAtATime
 from services.runtime.database import Connection, Database
 from services.runtime.errors import NotFound
 from services.runtime.ids import new_id
@@ -42,11 +43,17 @@ class ReflectServicer(reflect_service_pb2_grpc.ReflectServiceServicer):
         self._digester = digester
         self._tokens = tokens
         self._max_attempts = max_attempts
+        self._turns = OneAtATime()
 
     async def Digest(self, request: pb.DigestRequest, context: Context) -> pb.DigestResponse:
         user = User.served(request.user_id)
         if request.background:
             return await self._queue(user, request)
+        # Two at once would both ask for the same, and one would be thrown away.
+        async with self._turns.of(user.owner_id):
+            return await self._digest(user, request)
+
+    async def _digest(self, user: User, request: pb.DigestRequest) -> pb.DigestResponse:
         async with self._database.transaction(user.scope, readonly=True) as connection:
             known = await answered(connection, user.owner_id, request, pb.DigestResponse)
         if known is not None:

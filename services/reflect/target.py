@@ -73,7 +73,9 @@ class ReflectSettings(ChannelSettings, Protocol):
 
     @property
     def home(self) -> Path:
-        """The folder of local state: the bytes are in its folder "files" unless told."""
+        """The folder of local state: bytes are in its folder "files" unless told, and imports
+        on their way in files without a name.
+        """
 
 
 async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Servicers:
@@ -87,9 +89,8 @@ async def build_reflect(settings: ReflectSettings, stack: AsyncExitStack) -> Ser
     digester = _digester(settings, stack, database, llm)
     objects = await open_object_storage(settings.objects, settings.home, stack)
     limits = TransferLimits()
-    lifecycle = LifecycleServicer(
-        database, Exporter(database, objects, limits), Importer(database, objects, limits)
-    )
+    importer = Importer(database, objects, limits, settings.home)
+    lifecycle = LifecycleServicer(database, Exporter(database, objects, limits), importer)
     return Servicers(
         services=(
             Service(

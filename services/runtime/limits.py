@@ -16,6 +16,19 @@ UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 MASK_PATH = re.compile(r"\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
+SLOW_SECONDS = 300.0
+"""How long a call of one of SLOW_METHODS may take; of others the settings say."""
+
+SLOW_METHODS = frozenset(
+    {
+        "/mnema.v1.LifecycleService/DeleteUserData",
+        "/mnema.v1.MemoryService/RollbackMemories",
+        "/mnema.v1.MemoryService/UndoRollback",
+        "/mnema.v1.ReflectService/Digest",
+    }
+)
+"""Calls that go through all that a user has, or wait for a language model."""
+
 MAX_VIOLATIONS = 16
 MAX_MASK_PATHS = 64
 

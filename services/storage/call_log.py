@@ -93,7 +93,7 @@ class CallLog:
         if len(self._waiting) >= _MOST_WAITING:
             self._waiting.popleft()
             self._left_out += 1
-        self._waiting.append((tenant_id, Call(owner_id, user_id, payload, datetime.now(UTC))))
+        self._waiting.append((tenant_id, Call(owner_id, payload, datetime.now(UTC))))
         if self._writing is None or self._writing.done():
             # A context of its own: its time does not end with the caller's.
             self._writing = asyncio.create_task(

@@ -104,7 +104,6 @@ class Call:
     """A model's call, and for whom it was; owner_id is the tenant's id if for no user."""
 
     owner_id: UUID
-    user_id: str
     payload: LlmCalled | EmbeddingCalled
     at: datetime
 
@@ -162,12 +161,15 @@ async def record(connection: Connection, owner_id: OwnerId, payloads: Sequence[P
 
 
 async def record_calls(connection: Connection, tenant_id: TenantId, calls: Sequence[Call]) -> None:
-    """Writes calls for users of one tenant; the transaction acts for the tenant as such."""
+    """Writes calls for users of one tenant; the transaction acts for the tenant as such.
+
+    Those for a user who is not there, never was or is erased by now, name nobody.
+    """
+    await connection.execute(SQL["hold_users"], [each.owner_id for each in calls])
     await connection.execute(
         SQL["insert_call_events"],
         tenant_id,
         [each.owner_id for each in calls],
-        [each.user_id for each in calls],
         [new_id() for _ in calls],
         [KINDS[type(each.payload)] for each in calls],
         [_json(each.payload) for each in calls],

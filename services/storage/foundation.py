@@ -11,7 +11,7 @@ from services.storage.queries import load
 
 SQL = load("foundation")
 # The oldest schema that this program can work with; migrate.py makes the newest.
-REQUIRED_SCHEMA = 3
+REQUIRED_SCHEMA = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,9 @@ async def lock_owner(connection: Connection, owner_id: OwnerId) -> None:
     """Makes this transaction the only writer of what the user's memory consists of.
 
     That is memories, graph, key-values and profile. Taken before any row of theirs is touched,
-    so writers queue up instead of deadlocking. Ingesting messages does not take it.
+    so writers queue up instead of deadlocking. Ingesting messages does not take it. The record
+    time of what is written is the moment at which the lock was there: until then others wrote,
+    and whoever read saw nothing of it.
     """
     await connection.execute(SQL["lock_owner"], owner_id)
 

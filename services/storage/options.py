@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+from pydantic import ValidationError
 
 from services.runtime.config import OptionSettings
 from services.runtime.database import Connection
@@ -77,6 +78,20 @@ async def change_user_options(
     except asyncpg.ForeignKeyViolationError:
         raise NotFound("tenant", str(tenant_id)) from None
     await connection.execute(SQL["change_user_options"], owner_id, list(cleared), dict(changes))
+
+
+def what_is_wrong(values: Mapping[str, Any]) -> str | None:
+    """What keeps options that come from elsewhere from being stored; None if nothing does.
+
+    Names that are unknown here are a newer version's, and no harm.
+    """
+    known = {name: values[name] for name in NAMES if name in values}
+    try:
+        OptionSettings.model_validate(known, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        return f"{first['loc'][0]}: {first['msg']}"
+    return None
 
 
 def _chosen(row: asyncpg.Record | None) -> Chosen:

@@ -4,7 +4,7 @@ Whoever adds a table with an owner_id has it erased with its user, exported and 
 a line here; unless it is derived from others, which `services.storage.portable` is told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
@@ -20,13 +20,15 @@ USERS = "users"
 class OwnerTable:
     """One table with an owner_id.
 
-    `columns` are those that a row is made of, `documents` the jsonb ones that are never null,
-    `key` its primary key.
+    `columns` are those that a row is made of, each with the name of its type ("text",
+    "uuid[]"); `documents` the jsonb ones that are never null, `objects` those whose default is
+    an empty object; `key` its primary key.
     """
 
     name: str
-    columns: tuple[str, ...]
+    columns: Mapping[str, str]
     documents: frozenset[str]
+    objects: frozenset[str]
     key: tuple[str, ...]
     refers_to: frozenset[str]
 
@@ -42,8 +44,9 @@ async def list_owner_tables(connection: Connection) -> list[OwnerTable]:
     tables = {
         row["name"]: OwnerTable(
             row["name"],
-            tuple(row["columns"]),
+            dict(zip(row["columns"], row["types"], strict=True)),
             frozenset(row["documents"] or ()),
+            frozenset(row["objects"] or ()),
             tuple(row["key"] or ("owner_id",)),
             frozenset(row["refers_to"] or ()),
         )

@@ -6,7 +6,8 @@ says; those below are left out, because they are made from others or are of the 
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,7 +20,7 @@ from services.runtime.ids import OwnerId, TenantId
 from services.storage.owner_tables import SQL as TABLES
 from services.storage.owner_tables import USERS, OwnerTable, list_owner_tables, quoted
 from services.storage.queries import load
-from services.storage.reindexing import index_everything
+from services.storage.reindexing import INDEXED_KINDS, index_kind, retract_memories
 
 SQL = load("portable")
 
@@ -32,9 +33,20 @@ DERIVED = frozenset(
 """Made from messages, memories and chunks: an import makes them anew."""
 OF_THE_MOMENT = frozenset({"write_requests", "events"})
 """Means nothing elsewhere."""
+# Whose a row is, and where bytes lie: no part of a record.
+_WHOSE = ("tenant_id", "user_id")
+_OWN_COLUMNS = frozenset({"owner_id", "object_key", *_WHOSE})
 _OF_A_SPACE = re.compile(r"(vectors|codes|segments)_[0-9]+")
 _FETCHED_BYTES = 4 * 2**20
 _MOST_FETCHED = 200
+# What the database says of values that it does not take; and what is said on the way to it.
+_REFUSALS = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    OverflowError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,11 @@ def is_portable(table: str) -> bool:
     """Whether a table's rows are records."""
     left_out = table in DERIVED or table in OF_THE_MOMENT
     return not left_out and _OF_A_SPACE.fullmatch(table) is None
+
+
+def record_columns(table: OwnerTable) -> list[str]:
+    """The columns that a record of the table may have."""
+    return [column for column in table.columns if column not in _OWN_COLUMNS]
 
 
 async def begin_reading(connection: Connection) -> datetime:
@@ -137,17 +154,10 @@ class RecordStore:
         self._user = {"tenant_id": str(tenant_id), "user_id": user_id}
         self._tables = {table.name: table for table in tables}
 
-    def checked(self, kind: str, record: Mapping[str, object], number: int) -> dict[str, object]:
-        """The record as a row; InvalidArgument if it is of no known kind, or has other fields."""
-        table = self._tables.get(kind)
-        if table is None:
-            raise _refused(number, kind, "there is no such kind of record")
-        own = {"owner_id", "object_key", *self._user}
-        unknown = sorted(record.keys() - (set(table.columns) - own))
-        if unknown:
-            raise _refused(number, kind, f"a record of this kind has no {unknown[0]!r}")
-        of_the_user = {name: self._user[name] for name in self._user.keys() & set(table.columns)}
-        return {**record, **of_the_user}
+    def row(self, kind: str, record: Mapping[str, object]) -> dict[str, object]:
+        """The record as a row of this user's."""
+        columns = self._tables[kind].columns
+        return {**record, **{name: self._user[name] for name in _WHOSE if name in columns}}
 
     async def store(
         self, kind: str, columns: Sequence[str], rows: Sequence[tuple[int, Mapping[str, object]]]
@@ -159,9 +169,9 @@ class RecordStore:
         try:
             async with self._connection.transaction():
                 await self._insert(kind, columns, [row for _, row in rows])
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        except _REFUSALS as error:
             if len(rows) == 1:
-                raise _refused(rows[0][0], kind, _why(error)) from error
+                raise refused(rows[0][0], kind, _why(error)) from error
             for row in rows:
                 await self.store(kind, columns, [row])
 
@@ -176,18 +186,25 @@ class RecordStore:
         ]
         statement = (
             table.within(TABLES["insert_records"])
-            .replace("{columns}", ", ".join(map(quoted, columns)))
-            .replace("{values}", ", ".join(values))
+            .replace("{columns}", ", ".join(map(quoted, ("owner_id", *columns))))
+            .replace("{values}", ", ".join(("$1", *values)))
         )
         text = json.dumps(rows, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         await self._connection.execute(statement, self._owner_id, text)
 
 
 async def finish_import(connection: Connection, owner_id: OwnerId) -> list[Unfinished]:
-    """Makes what records do not carry: numbers, the index by words. What is to be extracted."""
-    await connection.execute(SQL["set_numbers"], owner_id)
-    await connection.execute(SQL["unqueue_sessions"], owner_id)
-    await index_everything(connection, owner_id)
+    """Makes what records do not carry: numbers, the index by words. What is to be extracted.
+
+    InvalidArgument names the kind of what can't be made of its records.
+    """
+    with _refusing("sessions"):
+        await connection.execute(SQL["settle_sessions"], owner_id)
+        await connection.execute(SQL["set_numbers"], owner_id)
+    for kind in INDEXED_KINDS:
+        with _refusing(kind):
+            await index_kind(connection, owner_id, kind)
+    await retract_memories(connection, owner_id)
     rows = await connection.fetch(SQL["list_unfinished"], owner_id)
     return [Unfinished(row["session_id"], row["extraction_id"]) for row in rows]
 
@@ -197,12 +214,21 @@ async def await_digests(connection: Connection, owner_id: OwnerId) -> list[UUID]
     return [row["digest_id"] for row in await connection.fetch(SQL["await_digests"], owner_id)]
 
 
-def _why(error: asyncpg.PostgresError) -> str:
+def refused(number: int, kind: str, why: str) -> InvalidArgument:
+    """The error that says what is wrong with a record."""
+    return invalid("record", f"record {number} ({kind}): {why}")
+
+
+@contextmanager
+def _refusing(kind: str) -> Iterator[None]:
+    try:
+        yield
+    except _REFUSALS as error:
+        raise invalid("record", f"{kind}: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
     constraint = getattr(error, "constraint_name", None)
     column = getattr(error, "column_name", None)
     about = f" ({constraint or column})" if constraint or column else ""
     return f"{str(error).splitlines()[0]}{about}"
-
-
-def _refused(number: int, kind: str, why: str) -> InvalidArgument:
-    return invalid("record", f"record {number} ({kind}): {why}")

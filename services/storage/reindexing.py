@@ -27,18 +27,26 @@ async def index_everything(connection: Connection, owner_id: OwnerId) -> int:
     The user's part of the index has to be empty. Vectors are left to the embedding job.
     """
     indexed = 0
-    for statement, index in (
-        ("list_messages", _index_messages),
-        ("list_memories", _index_memories),
-        ("list_chunks", _index_chunks),
-    ):
-        after = UUID(int=0)
-        while rows := await connection.fetch(SQL[statement], owner_id, after, _PAGE):
-            await index(connection, owner_id, rows)
-            indexed += len(rows)
-            after = rows[-1]["key"]
-    await connection.execute(SQL["retract_memories"], owner_id)
+    for kind in INDEXED_KINDS:
+        indexed += await index_kind(connection, owner_id, kind)
+    await retract_memories(connection, owner_id)
     return indexed
+
+
+async def index_kind(connection: Connection, owner_id: OwnerId, kind: str) -> int:
+    """Indexes what a user has of one of INDEXED_KINDS, as part of `index_everything`."""
+    statement, index = _INDEXING[kind]
+    indexed, after = 0, UUID(int=0)
+    while rows := await connection.fetch(SQL[statement], owner_id, after, _PAGE):
+        await index(connection, owner_id, rows)
+        indexed += len(rows)
+        after = rows[-1]["key"]
+    return indexed
+
+
+async def retract_memories(connection: Connection, owner_id: OwnerId) -> None:
+    """Takes out of the index's present what was taken out of it: the end of indexing."""
+    await connection.execute(SQL["retract_memories"], owner_id)
 
 
 async def _index_messages(
@@ -101,3 +109,12 @@ async def _index_chunks(
             )
         )
     await index_items(connection, owner_id, items)
+
+
+_INDEXING = {
+    "messages": ("list_messages", _index_messages),
+    "memories": ("list_memories", _index_memories),
+    "chunks": ("list_chunks", _index_chunks),
+}
+INDEXED_KINDS = tuple(_INDEXING)
+"""What is indexed, in its order: memories stand with their messages."""

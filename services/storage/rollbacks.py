@@ -81,7 +81,7 @@ async def roll_back(
     jobs.EMBED. InvalidArgument (FIELD_OUT_OF_RANGE) if `to_time` lies in the future.
     """
     await lock_owner(connection, owner_id)
-    moment: datetime = await connection.fetchval(SQL["moment"])
+    moment: datetime = await connection.fetchval(SQL["moment"], owner_id)
     if to_time >= moment:
         raise invalid("to_time", "must not lie in the future", "FIELD_OUT_OF_RANGE")
     change = _Change(connection, owner_id, to_time, moment)

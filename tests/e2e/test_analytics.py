@@ -107,6 +107,17 @@ def test_stats_tell_of_messages_moods_and_insights(nm: Mnema, user_id: str) -> N
     assert summary["insight_count"] == stats["by_type"].get("insight", 0)
 
 
+def test_a_taste_that_was_told_counts_and_is_found_as_a_fact(nm: Mnema, user_id: str) -> None:
+    nm.ingest(user_id, "user", "I like coffee and I prefer dark mode.")
+    nm.wait_until_extracted(user_id, timeout=90)
+    tastes = {"Likes coffee.", "Prefers dark mode."}
+    assert nm.stats(user_id)["by_type"] == {"fact": 2}
+    found = nm.recall(user_id, "coffee or dark mode?", memory_type="fact")["vector_results"]
+    assert {each["content"] for each in found} == tastes
+    listed = nm.memories.list(user_id, category="preference")
+    assert {each.content for each in listed} == tastes
+
+
 def test_cold_memories_are_those_that_recall_left_alone(nm: Mnema, user_id: str, age: Age) -> None:
     contents = ("The tent is in the cellar", "The spare key hangs in the shed", "Tea at five")
     tent, key, tea = (nm.add_memory(user_id, content) for content in contents)

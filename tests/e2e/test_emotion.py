@@ -43,6 +43,25 @@ def test_each_memory_has_the_emotion_that_was_expressed(nm: Mnema) -> None:
     assert all(emotion is None for text, emotion in felt.items() if "train" in text)
 
 
+def test_a_feeling_alone_is_an_episode_and_another_persons_is_not_ones_own(nm: Mnema) -> None:
+    for text in (
+        "Had interview yesterday, felt nervous",
+        "说到面试时很紧张",
+        "My boss was angry today.",
+    ):
+        nm.ingest("alice", "user", text, said_at=NOW)
+    nm.wait_until_extracted("alice")
+    kept = {each.content: each for each in nm.memories.iter("alice", "episodic")}
+    felt = {text: each.emotion.label if each.emotion else None for text, each in kept.items()}
+    assert felt == {
+        "Had interview yesterday, felt nervous": "nervous",
+        "说到面试时很紧张": "nervous",
+        "My boss was angry today.": None,
+    }
+    event_at = kept["Had interview yesterday, felt nervous"].event_at
+    assert event_at == datetime(2026, 5, 19, tzinfo=UTC)
+
+
 def test_the_profile_has_all_fields_and_exact_means(nm: Mnema) -> None:
     assert nm.emotion_profile("alice")["source_count"] == 0
     felt = [(0.9, 0.8, "happy", 1), (-0.7, 0.6, "sad", 8), (0.3, 0.1, "calm", 30)]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -181,6 +182,21 @@ def test_a_digest_by_itself_costs_two_calls(llm_stack: LlmStack, user_id: str) -
     gateway.call("ReflectService.Digest", {"user_id": user_id, "background": True})
     ledger.settled(llm_stack.stack, gateway, user_id)
     assert model.count("chat") == 3  # nothing is new: nothing is asked
+
+
+@pytest.mark.feature("N22")
+def test_digests_asked_for_at_once_cost_no_more_than_one(llm_stack: LlmStack, user_id: str) -> None:
+    gateway, model = llm_stack.gateway, llm_stack.model
+    ingest(gateway, user_id, "I am thrilled about the new job.")
+    ledger.settled(llm_stack.stack, gateway, user_id)
+    with ThreadPoolExecutor(4) as callers:
+        asked = [
+            callers.submit(gateway.call, "ReflectService.Digest", {"user_id": user_id})
+            for _ in range(4)
+        ]
+        answers = [each.result() for each in asked]
+    assert sorted(int(each["insights_generated"]) for each in answers) == [0, 0, 0, 1]
+    assert model.kinds() == [EXTRACTION, INSIGHTS, STATE]
 
 
 @pytest.mark.feature("N06")

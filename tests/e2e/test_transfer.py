@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 
 from mnema.client import Mnema, NotFound
 from services.app.cli import app
+from services.app.transfer.foreign import ForeignFile
+from services.app.transfer.mem0 import read_mem0
 from tests.e2e.gateway import Gateway
 
 pytestmark = pytest.mark.feature("X12")
@@ -140,12 +142,13 @@ def test_an_export_of_neuromem(run: Run, client: Mnema, user_id: str, tmp_path: 
     assert google.importance == 8
     assert google.emotion is not None
     assert google.emotion.label == "proud"
-    assert google.metadata == {"team": "Maps"}
+    assert google.metadata is not None
+    assert google.metadata["team"] == "Maps"
     then = datetime(2024, 4, 1, tzinfo=UTC)
     past = {each.content for each in client.memories.list(user_id, as_of=then)}
     assert past == {"Works at Google as an engineer", "Lives in Berlin"}
     found = client.recall(user_id, "Where does she work?", include_conversations=True)
-    assert "Google" in found["merged"][0]["content"]
+    assert "google" in found["merged"][0]["content"].lower()
     messages = client.conversations.get_session_messages(user_id, "s1")
     assert [each.content for each in messages] == ["I moved to Zurich", "How is it?"]
     assert client.kv.get(user_id, "settings", "theme") is None
@@ -201,6 +204,81 @@ def test_memories_of_mem0(
     assert [each.content for each in client.memories.list(other)] == ["Plays the cello"]
     merged = client.recall(user_id, "What food does she like?")["merged"]
     assert merged[0]["content"] == "Likes pizza"
+
+
+def outcomes(done: Result) -> dict[str, str]:
+    """What the summary says of each user."""
+    rows = [line.split("  ") for line in done.output.splitlines() if line.startswith("user-")]
+    return {cells[0]: next(filter(None, map(str.strip, cells[1:]))) for cells in rows}
+
+
+def three_users(tmp_path: Path, user_id: str) -> tuple[Path, list[str]]:
+    """A file of three users' memories, without ids of their own."""
+    users = [f"{user_id}-{name}" for name in ("ann", "bob", "cem")]
+    memories = [{"user_id": each, "memory": f"{each} likes tea"} for each in users]
+    return written(tmp_path / "mem0.json", memories), users
+
+
+def test_an_import_that_stopped_half_way_goes_on(
+    run: Run, client: Mnema, user_id: str, tmp_path: Path
+) -> None:
+    file, (ann, bob, cem) = three_users(tmp_path, user_id)
+    client.kv.set(bob, "n", "k", 1)  # somebody of that name is here already
+    first = run("import", "mem0", file)
+    assert first.exit_code == 1
+    assert outcomes(first) == {ann: "imported", bob: "failed", cem: "imported"}
+    assert "has key_values already" in first.output
+    assert "1 of 3 users could not be imported" in first.output
+    client.delete_user_data(bob)
+    again = run("import", "mem0", file)
+    assert again.exit_code == 0, again.output
+    assert outcomes(again) == {ann: "already there", bob: "imported", cem: "already there"}
+    for each in (ann, bob, cem):
+        (memory,) = client.memories.list(each)
+        assert memory.content == f"{each} likes tea"
+        client.add_memory(each, "And coffee")
+    last = run("import", "mem0", file)
+    assert (last.exit_code, set(outcomes(last).values())) == (0, {"already there"})
+    assert [len(list(client.memories.list(each))) for each in (ann, bob, cem)] == [2, 2, 2]
+
+
+def test_what_was_imported_long_ago_is_known_by_its_ids(
+    run: Run, client: Mnema, user_id: str, tmp_path: Path
+) -> None:
+    """When the answer to the request id is not kept any more."""
+    file, (ann, bob, cem) = three_users(tmp_path, user_id)
+    for records in read_mem0(ForeignFile.read(file), None)[:2]:
+        client.import_from(records.user_id, records.lines(), request_id=str(uuid4()))
+    client.delete_user_data(bob)
+    client.add_memory(bob, f"{bob} likes tea")  # the same words, another memory
+    done = run("import", "mem0", file)
+    assert done.exit_code == 1
+    assert outcomes(done) == {ann: "already there", bob: "failed", cem: "imported"}
+
+
+def test_the_same_file_gives_the_same_ids(tmp_path: Path) -> None:
+    file, _ = three_users(tmp_path, "user")
+    copy = written(tmp_path / "copy.json", json.loads(file.read_text()))
+    first, again = (read_mem0(ForeignFile.read(each), None) for each in (file, copy))
+    assert [each.lines() for each in first] == [each.lines() for each in again]
+    assert [each.request_id for each in first] == [each.request_id for each in again]
+    ids = [record["item_id"] for each in first for _, record in each.records]
+    assert len(set(ids)) == len({each.request_id for each in first}) == 3
+    other = written(tmp_path / "other.json", [*json.loads(file.read_text()), {"memory": "More"}])
+    changed = read_mem0(ForeignFile.read(other), "user-ann")
+    assert changed[0].request_id not in {each.request_id for each in first}
+    made = [changed[0].new_id() for _ in range(300)]
+    assert made == sorted(made)
+
+
+def test_what_ends_in_the_future_still_stands(
+    run: Run, client: Mnema, user_id: str, tmp_path: Path
+) -> None:
+    memory = {"content": "Has a lease in Rome", "created_at": LONG_AGO, "valid_until": "2999-01-01"}
+    file = written(tmp_path / "neuromem.json", {"memories": [memory]})
+    done = run("import", "neuromem", file, "--user", user_id)
+    assert done.exit_code == 0, done.output
+    assert [each.content for each in client.memories.list(user_id)] == ["Has a lease in Rome"]
 
 
 def test_what_is_wrong_with_a_file_is_named_by_its_line(

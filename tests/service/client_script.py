@@ -74,6 +74,13 @@ class Hang:
 
 
 @dataclass(frozen=True)
+class Until:
+    """Answers nothing more until this is set."""
+
+    event: asyncio.Event
+
+
+@dataclass(frozen=True)
 class Call:
     """One call as it came."""
 
@@ -93,7 +100,7 @@ Answer = (
     | Failure
     | Hang
     | Callable[[Any], Message | Failure]
-    | Sequence[Message | Failure | Hang]
+    | Sequence[Message | Failure | Hang | Until]
 )
 
 
@@ -161,6 +168,9 @@ class Script(grpc.GenericRpcHandler):
                 await context.abort(each.code, each.message, each.trailers())
             if isinstance(each, Hang):
                 await asyncio.sleep(each.seconds)
+                continue
+            if isinstance(each, Until):
+                await each.event.wait()
                 continue
             yield each
 

@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.embedded.envoy import GatewayOptions
 from services.embedded.supervisor import Stack
+from tests.patience import PATIENCE
 
 SERVICE = "gatewaytest.v1.EchoService"
 PROTO = """
@@ -165,7 +166,7 @@ class Gateway:
 
     def __init__(self, echo: Echo, stack: Stack, port: int, options: GatewayOptions) -> None:
         self.echo, self.stack, self.options = echo, stack, options
-        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10)
+        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE)
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
 
     def unary(self, method: str) -> Callable[..., Any]:
@@ -178,7 +179,7 @@ class Gateway:
 
     async def until(self, status: int, path: str = "/healthz") -> None:
         """Waits until the path answers so."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while (await self.http.get(path)).status_code != status:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)

@@ -13,7 +13,6 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from pydantic import SecretStr
 
 from mnema.v1 import file_service_pb2 as pb
 from mnema.v1.file_service_pb2_grpc import FileServiceStub
@@ -24,11 +23,12 @@ from services.files.object_jobs import ObjectJobs
 from services.files.target import build_files, open_objects
 from services.providers.objects.settings import ObjectSettings
 from services.providers.objects.storage import ObjectStorage
-from services.runtime.config import DatabaseSettings, PeerSettings, ServerSettings
+from services.runtime.config import PeerSettings, ServerSettings
 from services.runtime.database import Database
 from services.runtime.ids import TenantId, owner_of
 from services.runtime.scope import Scope
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE, database_settings
 from tests.service.serving import INTERNAL_KEY, new_tenant, serving
 
 USER = "alice"
@@ -49,7 +49,7 @@ class World:
     stub: Any
 
     def call(self, method: str, request: Any, **options: Any) -> Any:
-        options = {"timeout": 30, "metadata": [("x-api-key", self.key)], **options}
+        options = {"timeout": PATIENCE, "metadata": [("x-api-key", self.key)], **options}
         return getattr(self.stub, method)(request, **options)
 
     async def upload(
@@ -121,7 +121,7 @@ class World:
                 yield
             finally:
                 stop.set()
-                await asyncio.wait({task}, timeout=15)
+                await asyncio.wait({task}, timeout=3 * PATIENCE)
         task.result()
 
 
@@ -145,7 +145,7 @@ async def files_world(
     settings = Settings(
         home=home,
         internal_key=INTERNAL_KEY,
-        database=DatabaseSettings(dsn=SecretStr(test_database.service_dsn)),
+        database=database_settings(test_database.service_dsn),
         server=ServerSettings(port=0),
         peers=PeerSettings(vector=vector),
         objects=objects or ObjectSettings(),
@@ -179,7 +179,7 @@ async def refused(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, dict[str,
     return caught.value.code(), info.reason, dict(info.metadata)
 
 
-async def until(met: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+async def until(met: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:
     """Waits for a condition, and fails if it is not met in time."""
     deadline = time.monotonic() + seconds
     while not await met():

@@ -19,6 +19,7 @@ from mnema.v1.types_pb2 import Edge, EdgeType, Node, NodeKey, NodeType
 from services.graph.target import build_graph
 from services.runtime.database import Database
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE
 from tests.service.serving import new_tenant, serving, settings_for
 
 
@@ -71,7 +72,7 @@ class GraphCaller:
     async def call(self, method: str, **fields: Any) -> Any:
         request = getattr(pb, f"{method}Request")(**{"user_id": self.user_id, **fields})
         metadata = (("x-api-key", self.key),)
-        return await getattr(self.stub, method)(request, metadata=metadata, timeout=10)
+        return await getattr(self.stub, method)(request, metadata=metadata, timeout=PATIENCE)
 
     async def fails(self, method: str, **fields: Any) -> tuple[str, str, dict[str, str]]:
         """Code, reason and metadata of a call that must fail."""

@@ -45,6 +45,7 @@ from services.runtime.ids import TenantId, owner_of
 from services.runtime.scope import Scope
 from services.runtime.server import Service, Servicers
 from tests.conftest import TEST_SPACE, TestDatabase
+from tests.patience import PATIENCE
 from tests.service.serving import new_tenant, serving, settings_for
 
 USER = "alice"
@@ -147,7 +148,7 @@ class World:
         self.key_values: Any = key_value_service_pb2_grpc.KeyValueServiceStub(self.channel)
 
     async def call(self, method: Callable[..., Any], request: Any) -> Any:
-        return await method(request, metadata=[("x-api-key", self.key)], timeout=10)
+        return await method(request, metadata=[("x-api-key", self.key)], timeout=PATIENCE)
 
     async def say(self, content: str, session_id: str = "s", **fields: Any) -> Any:
         request = pb.IngestRequest(
@@ -171,6 +172,14 @@ class World:
     async def count(self, table: str) -> int:
         (row,) = await self.fetch(f"SELECT count(*) AS rows FROM {table}")
         return int(row["rows"])
+
+    async def passes(self, seconds: float) -> None:
+        """So much time passes for what waits: what was said and what is queued is older by it."""
+        for statement in (
+            "UPDATE sessions SET last_message_at = last_message_at - make_interval(secs => $1)",
+            "UPDATE pgqueuer SET execute_after = execute_after - make_interval(secs => $1)",
+        ):
+            await self.fetch(statement, seconds)
 
     async def settled(self) -> Any:
         """Waits until nothing waits any more; the status then."""
@@ -200,7 +209,7 @@ class World:
                 yield task
             finally:
                 stop.set()
-                await asyncio.wait({task}, timeout=15)
+                await asyncio.wait({task}, timeout=3 * PATIENCE)
         if not task.cancelled():
             task.result()
 
@@ -237,7 +246,7 @@ async def a_world(test_database: TestDatabase, **extraction: Any) -> AsyncIterat
         yield World(settings, database, tenant_id, key, address, channel, vectors)
 
 
-async def until(met: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def until(met: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:
     """Waits for a condition, and fails if it is not met in time."""
     deadline = time.monotonic() + seconds
     while not await met():

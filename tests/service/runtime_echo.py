@@ -26,6 +26,7 @@ from services.runtime.context import Principal
 from services.runtime.errors import NotFound, Unauthenticated, invalid
 from services.runtime.ids import TenantId
 from services.runtime.server import Server, Service, Servicers, new_server
+from tests.patience import PATIENCE
 
 PROTO = """
 syntax = "proto3";
@@ -94,7 +95,7 @@ class Echo:
             case "lost":
                 raise asyncpg.ConnectionDoesNotExistError("gone")
             case "slow":
-                await asyncio.sleep(30)
+                await asyncio.sleep(600)
             case "pass on":
                 return await self.peer.Say(
                     self.messages.SayRequest(user_id=request.user_id, query="missing")
@@ -164,7 +165,7 @@ class Running:
     async def call(self, kind: str, request: Any, **options: Any) -> list[str]:
         """The texts that any of the four kinds answers; the tenant's key unless told."""
         options.setdefault("metadata", [("x-api-key", self.keys.tenant)])
-        options.setdefault("timeout", 5)
+        options.setdefault("timeout", PATIENCE)
         sent = iter([request]) if kind in ("Collect", "Chat") else request
         made = getattr(self.stub, kind)(sent, **options)
         if kind in ("Say", "Collect"):
@@ -185,7 +186,7 @@ def servicers_of(stubs: Any, keys: Keys | None, echo: Echo) -> Servicers:
 
 @pytest.fixture
 async def running(stubs: Any) -> AsyncIterator[Running]:
-    settings = settings_of(default_deadline_seconds=7)
+    settings = settings_of(default_deadline_seconds=700)
     keys, echo = Keys(), Echo(stubs[0])
     server = await new_server(
         servicers_of(stubs, keys, echo), settings, reflected=["mnema.v1.IngestService"]

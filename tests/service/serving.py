@@ -6,12 +6,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from services.runtime.config import DatabaseSettings, RuntimeSettings, ServerSettings
+from services.runtime.config import RuntimeSettings, ServerSettings
 from services.runtime.database import Database
 from services.runtime.ids import TenantId
 from services.runtime.scope import Scope
 from services.runtime.server import Servicers, new_server
 from services.storage import accounts
+from tests.patience import PATIENCE, database_settings
 
 INTERNAL_KEY = SecretStr("the-internal-key-of-the-services-in-tests")
 
@@ -20,8 +21,8 @@ def settings_for(service_dsn: str, **branches: Any) -> RuntimeSettings:
     """Settings of a target that uses this database and any free port."""
     return RuntimeSettings(
         internal_key=INTERNAL_KEY,
-        database=DatabaseSettings(dsn=SecretStr(service_dsn)),
-        server=ServerSettings(port=0, drain_seconds=2),
+        database=database_settings(service_dsn),
+        server=ServerSettings(port=0, drain_seconds=PATIENCE),
         **branches,
     )
 

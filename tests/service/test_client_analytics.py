@@ -9,6 +9,7 @@ import pytest
 from mnema.client import AsyncMnema, Mnema
 from mnema.v1 import analytics_service_pb2 as pb
 from mnema.v1 import graph_service_pb2, types_pb2, vector_service_pb2
+from tests.patience import PATIENCE
 from tests.service.client_script import Script, scripted
 from tests.service.client_sides import Side
 
@@ -23,7 +24,7 @@ async def script() -> AsyncIterator[Script]:
 
 @pytest.fixture(params=[AsyncMnema, Mnema])
 async def side(request: pytest.FixtureRequest, script: Script) -> AsyncIterator[Side]:
-    side = Side(request.param(script.address, timeout=5.0, retries=0))
+    side = Side(request.param(script.address, timeout=PATIENCE, retries=0))
     yield side
     await side.run(side.nm.close)
 

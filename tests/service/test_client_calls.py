@@ -37,6 +37,7 @@ from mnema.v1 import (
     reflect_service_pb2,
     types_pb2,
 )
+from tests.patience import PATIENCE
 from tests.service.client_script import Failure, Hang, Script, scripted
 from tests.service.client_sides import Side
 
@@ -56,7 +57,7 @@ async def script() -> AsyncIterator[Script]:
 
 @pytest.fixture(params=[AsyncMnema, Mnema])
 async def side(request: pytest.FixtureRequest, script: Script) -> AsyncIterator[Side]:
-    side = Side(request.param(script.address, api_key="mk_user_abc", timeout=5.0))
+    side = Side(request.param(script.address, api_key="mk_user_abc", timeout=PATIENCE))
     yield side
     await side.run(side.nm.close)
 
@@ -68,7 +69,7 @@ async def test_a_call_carries_the_key_and_a_deadline(side: Side, script: Script)
     call = script.of("Ingest")[0]
     assert call.metadata["authorization"] == "Bearer mk_user_abc"
     assert "mnema-client/" in call.metadata["user-agent"]
-    assert 3 < call.seconds_left < 5.05  # the wire rounds up
+    assert PATIENCE / 2 < call.seconds_left < PATIENCE + 1  # the wire rounds up
     assert UUID(call.request.request_id).version == 4
 
 
@@ -93,7 +94,7 @@ async def test_retry_info_is_waited_for(side: Side, script: Script) -> None:
     script.on("GetIngestStatus", Failure(CODE.UNAVAILABLE, retry_after=0.4), SETTLED)
     await side.run(side.nm.status, "alice")
     first, second = script.of("GetIngestStatus")
-    assert 0.4 <= second.at - first.at < 2
+    assert 0.4 <= second.at - first.at < PATIENCE / 2
 
 
 async def test_a_full_quota_is_retried_only_with_retry_info(side: Side, script: Script) -> None:
@@ -110,12 +111,12 @@ async def test_a_full_quota_is_retried_only_with_retry_info(side: Side, script: 
 async def test_a_pause_that_would_pass_the_deadline_is_not_begun(
     side: Side, script: Script
 ) -> None:
-    script.on("GetIngestStatus", Failure(CODE.UNAVAILABLE, retry_after=60))
+    script.on("GetIngestStatus", Failure(CODE.UNAVAILABLE, retry_after=600))
     begun = time.monotonic()
     with pytest.raises(Unavailable) as raised:
         await side.run(side.nm.status, "alice")
-    assert raised.value.retry_after == 60
-    assert time.monotonic() - begun < 2
+    assert raised.value.retry_after == 600
+    assert time.monotonic() - begun < PATIENCE / 2
     assert len(script.of("GetIngestStatus")) == 1
 
 
@@ -156,19 +157,24 @@ async def test_other_failures_are_not_retried(
 
 
 async def test_the_timeout_covers_all_attempts(side: Side, script: Script) -> None:
-    script.on("GetIngestStatus", DOWN, Hang(30))
-    quick = side.nm.with_timeout(0.8)
+    script.on("GetIngestStatus", Failure(CODE.UNAVAILABLE, retry_after=2), SETTLED)
+    await side.run(side.nm.with_timeout(20).status, "alice")
+    _, second = script.of("GetIngestStatus")
+    # The pause is over. gRPC says as before what is within three per cent of it.
+    assert second.seconds_left < 19
+
+
+async def test_a_call_that_is_not_answered_is_given_up(side: Side, script: Script) -> None:
+    script.on("GetIngestStatus", Hang(600))
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded) as raised:
-        await side.run(quick.status, "alice")
-    assert 0.7 < time.monotonic() - begun < 2
+        await side.run(side.nm.with_timeout(0.8).status, "alice")
+    assert 0.7 < time.monotonic() - begun < PATIENCE
     assert raised.value.reason == "DEADLINE_EXCEEDED"
-    first, second = script.of("GetIngestStatus")
-    assert second.seconds_left < first.seconds_left < 0.85  # the wire rounds up
 
 
 async def test_no_server_at_all(side: Side) -> None:
-    nobody = type(side.nm)("127.0.0.1:1", timeout=3.0, retries=1)
+    nobody = type(side.nm)("127.0.0.1:1", timeout=PATIENCE, retries=1)
     with pytest.raises(Unavailable) as raised:
         await side.run(nobody.status, "alice")
     assert raised.value.reason == "UNAVAILABLE"
@@ -225,7 +231,7 @@ async def test_waiting_for_extraction(side: Side, script: Script) -> None:
     waiting = ingest_service_pb2.GetIngestStatusResponse(pending_messages=2)
     failed = ingest_service_pb2.GetIngestStatusResponse(failed_extractions=1)
     script.on("GetIngestStatus", waiting, waiting, failed)
-    status = await side.run(side.nm.wait_until_extracted, "alice", timeout=10)
+    status = await side.run(side.nm.wait_until_extracted, "alice", timeout=PATIENCE)
     assert status.failed_extractions == 1
     assert len(script.of("GetIngestStatus")) == 3
     script.on("GetIngestStatus", waiting)

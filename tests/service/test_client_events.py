@@ -15,7 +15,8 @@ from mnema.client import AsyncMnema, InvalidArgument, Mnema
 from mnema.v1 import event_service_pb2 as pb
 from mnema.v1 import ingest_service_pb2, types_pb2
 from services.embedded.ports import free_ports
-from tests.service.client_script import Failure, Hang, Script, scripted
+from tests.patience import PATIENCE
+from tests.service.client_script import Failure, Hang, Script, Until, scripted
 from tests.service.client_sides import Side
 from tests.service.ingest_world import until
 
@@ -44,7 +45,7 @@ CHANGED = pb.MemoryChangedEvent(
     memory_id="m", change=pb.MEMORY_CHANGE_SUPERSEDED, memory_type=types_pb2.MEMORY_TYPE_FACT,
     revision=2, superseded_by="n",
 )  # fmt: skip
-IDLE = Hang(30)
+IDLE = Hang(600)
 GONE = Failure(grpc.StatusCode.UNAVAILABLE, retry_after=0.01)
 EXPIRED = Failure(grpc.StatusCode.OUT_OF_RANGE, reason="CURSOR_EXPIRED")
 
@@ -85,7 +86,7 @@ def kind(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 async def side(kind: Any, script: Script) -> AsyncIterator[Side]:
-    side = Side(kind(script.address, timeout=5.0))
+    side = Side(kind(script.address, timeout=PATIENCE))
     yield side
     await side.run(side.nm.close)
 
@@ -167,7 +168,7 @@ class Heard:
         async def enough() -> bool:
             return len(self.stats) >= number
 
-        await until(enough, seconds=10)
+        await until(enough)
 
 
 async def entered(nm: Any) -> None:
@@ -240,10 +241,12 @@ async def test_a_callback_that_raises_ends_nothing(
 
 async def test_a_callback_may_be_set_changed_and_taken_away(side: Side, script: Script) -> None:
     nm, first, second = side.nm, Heard(), Heard()
+    changed, taken_away = asyncio.Event(), asyncio.Event()
     assert nm.on_extraction is None
 
     def more(_: Any) -> Any:
-        return [told("c1", ALL[0]), Hang(0.3), told("c2", ALL[0]), Hang(0.3), told("c3", ALL[0])]
+        events = [told(f"c{n}", ALL[0]) for n in (1, 2, 3)]
+        return [events[0], Until(changed), events[1], Until(taken_away), events[2]]
 
     script.on("Watch", more)
     await side.run(nm.status, "alice")
@@ -252,9 +255,11 @@ async def test_a_callback_may_be_set_changed_and_taken_away(side: Side, script: 
     assert nm.on_extraction == first.plain
     await first.count(1)
     nm.on_extraction = second.plain
+    changed.set()
     await second.count(1)
     nm.on_extraction = None
-    await asyncio.sleep(0.8)
+    taken_away.set()
+    await asyncio.sleep(0.5)
     assert (len(first.stats), len(second.stats)) == (1, 1)
     assert len(script.of("Watch")) == 1
 
@@ -277,13 +282,18 @@ def test_a_client_made_without_an_event_loop_watches_from_its_first_call() -> No
 
 
 async def test_a_wrong_key_is_told_once_and_does_not_hold_up_the_start(
-    kind: Any, script: Script, caplog: pytest.LogCaptureFixture
+    kind: Any,
+    script: Script,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for module in ("_async", "_sync"):
+        monkeypatch.setattr(f"mnema.client.{module}.callbacks.BEGIN_SECONDS", PATIENCE)
     script.on("Watch", Failure(grpc.StatusCode.UNAUTHENTICATED, reason="API_KEY_INVALID"))
     nm = kind(script.address, on_extraction=Heard().plain)
     began = asyncio.get_running_loop().time()
     await entered(nm)
-    assert asyncio.get_running_loop().time() - began < 3
+    assert asyncio.get_running_loop().time() - began < PATIENCE / 2
     await asyncio.sleep(0.3)
     await closed(nm)
     assert len(script.of("Watch")) == 1
@@ -297,4 +307,4 @@ async def test_a_client_that_watches_closes_at_once(kind: Any, script: Script) -
     began = asyncio.get_running_loop().time()
     await closed(nm)
     await closed(nm)
-    assert asyncio.get_running_loop().time() - began < 2
+    assert asyncio.get_running_loop().time() - began < PATIENCE / 2

@@ -12,6 +12,7 @@ from google.api import httpbody_pb2
 
 from mnema.client import AsyncMnema, InvalidArgument, Mnema, NotFound, Unavailable
 from mnema.v1 import file_service_pb2
+from tests.patience import PATIENCE
 from tests.service.client_script import Failure, Script, scripted
 from tests.service.client_sides import Side
 
@@ -34,7 +35,7 @@ async def script() -> AsyncIterator[Script]:
 
 @pytest.fixture(params=[AsyncMnema, Mnema])
 async def side(request: pytest.FixtureRequest, script: Script) -> AsyncIterator[Side]:
-    side = Side(request.param(script.address, timeout=5.0))
+    side = Side(request.param(script.address, timeout=PATIENCE))
     yield side
     await side.run(side.nm.close)
 

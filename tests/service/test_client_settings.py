@@ -19,6 +19,7 @@ from mnema.client import (
 )
 from mnema.v1 import account_service_pb2 as pb
 from mnema.v1 import ingest_service_pb2, memory_service_pb2
+from tests.patience import PATIENCE
 from tests.service.client_script import Failure, Script, scripted
 from tests.service.client_sides import Side
 
@@ -38,7 +39,7 @@ async def script() -> AsyncIterator[Script]:
 
 @pytest.fixture(params=[AsyncMnema, Mnema])
 async def side(request: pytest.FixtureRequest, script: Script) -> AsyncIterator[Side]:
-    side = Side(request.param(script.address, timeout=5.0, retries=0))
+    side = Side(request.param(script.address, timeout=PATIENCE, retries=0))
     yield side
     await side.run(side.nm.close)
 
@@ -87,6 +88,7 @@ async def test_what_the_constructor_is_given(client: Any, script: Script) -> Non
         "auto_extract",
         "extraction.idle_timeout",
         "extraction.message_interval",
+        "extraction.on_session_close",
         "reflection_interval",
     ]
     assert settings.extraction.idle_timeout.ToTimedelta() == timedelta(seconds=1.5)

@@ -22,6 +22,7 @@ from mnema.v1 import (
     types_pb2,
     vector_service_pb2,
 )
+from tests.patience import PATIENCE
 from tests.service.client_script import Script, scripted
 from tests.service.client_sides import Side
 
@@ -59,7 +60,7 @@ async def script() -> AsyncIterator[Script]:
 
 @pytest.fixture(params=[AsyncMnema, Mnema])
 async def side(request: pytest.FixtureRequest, script: Script) -> AsyncIterator[Side]:
-    side = Side(request.param(script.address, timeout=5.0, retries=0))
+    side = Side(request.param(script.address, timeout=PATIENCE, retries=0))
     yield side
     await side.run(side.nm.close)
 
@@ -337,7 +338,11 @@ async def test_memories(side: Side, script: Script) -> None:
     assert (memory.id, memory.memory_type, memory.importance) == ("m1", "fact", 8)
     assert memory.emotion is not None
     assert memory.emotion.label == "satisfied"
-    assert memory.metadata == {"origin": "test"}
+    assert memory.metadata == {
+        "origin": "test",
+        "importance": 8,
+        "emotion": {"valence": 0.6, "arousal": 0.4, "label": "satisfied"},
+    }
     script.on("UpdateMemory", memory_service_pb2.UpdateMemoryResponse(memory=WORKS))
     await side.run(side.nm.memories.update, "alice", "m1", tags=[], importance=9)
     sent = script.of("UpdateMemory")[0].request
@@ -354,7 +359,7 @@ async def test_memories(side: Side, script: Script) -> None:
     assert (list(sent.tags), sent.category, sent.text) == (["tea"], "hobby", "green")
     assert by_range.request.created_before.ToDatetime(UTC) == NOON + timedelta(1)
     age = datetime.now(UTC) - recent.request.created_after.ToDatetime(UTC)
-    assert abs(age - timedelta(days=7)) < timedelta(minutes=1)
+    assert abs(age - timedelta(days=7)) < timedelta(minutes=10)
 
 
 async def test_searches(side: Side, script: Script) -> None:

@@ -58,7 +58,7 @@ def test_the_kubernetes_form_is_valid(stubs: ModuleType, tmp_path: Path) -> None
         "-out",
         str(pair.certificate),
     ]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
     options = GatewayOptions(
         descriptor_path=tmp_path / "d.pb", host="0.0.0.0", tls=pair, access_log=tmp_path / "log"
     )
@@ -71,7 +71,7 @@ def test_the_kubernetes_form_is_valid(stubs: ModuleType, tmp_path: Path) -> None
         [envoy_binary(), "--mode", "validate", "-c", tmp_path / "envoy.yaml"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert judged.returncode == 0, judged.stderr

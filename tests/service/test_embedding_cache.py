@@ -6,14 +6,13 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import numpy as np
-from pydantic import SecretStr
 
 from services.providers.embeddings.base import Vector, Vectors
 from services.providers.embeddings.cache import CachedEmbedding
-from services.runtime.config import DatabaseSettings
 from services.runtime.database import Database
 from services.vector.forgetting import CacheForgetter
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE, database_settings
 
 
 class Lengths:
@@ -41,22 +40,21 @@ async def process(
     test_database: TestDatabase,
 ) -> AsyncIterator[tuple[CachedEmbedding, Lengths, CacheForgetter]]:
     """What one vector process has of all this, listening."""
-    settings = DatabaseSettings(dsn=SecretStr(test_database.service_dsn))
     inner = Lengths()
     cache = CachedEmbedding(inner, 100)
     stop = asyncio.Event()
-    async with Database.open(settings) as database:
+    async with Database.open(database_settings(test_database.service_dsn)) as database:
         forgetter = CacheForgetter(cache, database)
         listening = asyncio.create_task(forgetter.listen(stop))
         try:
             yield cache, inner, forgetter
         finally:
             stop.set()
-            await asyncio.wait_for(listening, 5)
+            await asyncio.wait_for(listening, PATIENCE)
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
 
@@ -65,7 +63,7 @@ async def _listening(test_database: TestDatabase, processes: int) -> list[int]:
     """The sessions that listen, once there are so many."""
     connection = await asyncpg.connect(test_database.superuser_dsn)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 rows = await connection.fetch(
                     "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"

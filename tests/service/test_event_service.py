@@ -23,9 +23,12 @@ from services.storage import events
 from services.storage.events import DigestMade, Position
 from services.storage.foundation import register_user
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE
 from tests.service.ingest_world import USER, reason_of, until
 from tests.service.ingest_world import a_world as ingest_world
 from tests.service.serving import new_tenant, serving, settings_for
+
+SOON = PATIENCE / 2  # long before anybody looks without being woken
 
 
 @dataclass
@@ -44,23 +47,23 @@ class World:
             await register_user(connection, owner_id, self.tenant_id, user_id)
             await events.record(connection, owner_id, [DigestMade(n, 0) for n in numbers])
 
-    def watch(self, seconds: float = 20.0, **fields: Any) -> Any:
+    def watch(self, seconds: float = 10 * PATIENCE, **fields: Any) -> Any:
         request = pb.WatchRequest(**{"user_id": "alice", **fields})
         request.max_duration.FromTimedelta(timedelta(seconds=seconds))
-        return self.stub.Watch(request, metadata=[("x-api-key", self.key)], timeout=30)
+        return self.stub.Watch(request, metadata=[("x-api-key", self.key)], timeout=20 * PATIENCE)
 
     async def listed(self, **fields: Any) -> pb.ListEventsResponse:
         request = pb.ListEventsRequest(**{"user_id": "alice", **fields})
         answer: pb.ListEventsResponse = await self.stub.ListEvents(
-            request, metadata=[("x-api-key", self.key)], timeout=10
+            request, metadata=[("x-api-key", self.key)], timeout=PATIENCE
         )
         return answer
 
 
 @asynccontextmanager
 async def a_world(test_database: TestDatabase, **settings: Any) -> AsyncIterator[World]:
-    """Polling every ten seconds only: what comes sooner was woken."""
-    chosen = EventSettings(**{"poll_seconds": 10, "heartbeat_seconds": 10, **settings})
+    """Polling once a minute only: what comes sooner was woken."""
+    chosen = EventSettings(**{"poll_seconds": 60, "heartbeat_seconds": 60, **settings})
     configured = settings_for(test_database.service_dsn, events=chosen)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
@@ -95,10 +98,9 @@ async def test_events_reach_a_watcher_as_they_happen(world: World) -> None:
     assert first.events == []
     assert first.cursor
     for n in range(1, 4):
-        began = asyncio.get_running_loop().time()
         await world.tell(n, -n)
-        assert numbers(await stream.read()) == [n, -n]
-        assert asyncio.get_running_loop().time() - began < 2
+        async with asyncio.timeout(SOON):
+            assert numbers(await stream.read()) == [n, -n]
     again = world.watch(cursor=first.cursor)
     assert numbers(await again.read()) == [1, -1, 2, -2, 3, -3]
     stream.cancel()
@@ -144,7 +146,7 @@ async def test_a_watcher_waits_for_older_transactions_without_polling(world: Wor
         reading = asyncio.create_task(stream.read())
         done, _ = await asyncio.wait({reading}, timeout=0.3)
         assert not done
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(SOON):
         assert numbers(await reading) == [1]
     stream.cancel()
 
@@ -172,15 +174,28 @@ async def test_types_and_the_whole_tenant(world: World) -> None:
 
 async def test_an_idle_watcher_hears_so_and_its_place_moves_on(test_database: TestDatabase) -> None:
     async with a_world(test_database, heartbeat_seconds=0.2) as world:
-        stream = world.watch(types=[pb.EVENT_TYPE_LLM_CALL], seconds=1.1)
-        answers = []
-        async for answer in stream:
-            answers.append(answer)
+        began = asyncio.get_running_loop().time()
+        stream = world.watch(types=[pb.EVENT_TYPE_LLM_CALL])
+        answers = [await stream.read()]
+        for _ in range(4):
             await world.tell(1)
-        assert 4 <= len(answers) <= 7
+            last = answers[-1].cursor
+            async with asyncio.timeout(PATIENCE):
+                while answers[-1].cursor == last:
+                    answers.append(await stream.read())
+        assert asyncio.get_running_loop().time() - began >= 0.19 * (len(answers) - 1)
         assert not any(answer.events for answer in answers)
-        assert len({answer.cursor for answer in answers}) == len(answers)
-        assert await stream.code() == grpc.StatusCode.OK
+        stream.cancel()
+
+
+async def test_a_watcher_stays_as_long_as_it_wished(world: World) -> None:
+    began = asyncio.get_running_loop().time()
+    stream = world.watch(seconds=1.1)
+    async with asyncio.timeout(SOON):
+        while await stream.read() is not grpc.aio.EOF:
+            pass
+    assert asyncio.get_running_loop().time() - began >= 1
+    assert await stream.code() == grpc.StatusCode.OK
 
 
 async def test_too_many_watchers_are_refused(test_database: TestDatabase) -> None:
@@ -191,7 +206,7 @@ async def test_too_many_watchers_are_refused(test_database: TestDatabase) -> Non
         refused = (grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")
         assert await reason_of(world.watch().read()) == refused
         streams[0].cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 another = world.watch()
                 try:
@@ -257,21 +272,27 @@ async def test_a_broken_connection_of_wake_ups_is_replaced(
     connection = await asyncpg.connect(test_database.superuser_dsn)
     listeners = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        " AND usename = 'mnema_service' AND query LIKE 'LISTEN%'"
+        " AND usename = 'mnema_service' AND query LIKE 'LISTEN%' AND pid <> ALL($1::int[])"
     )
-    cut = await connection.fetchval(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    rows = await connection.fetch(
+        "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE usename = 'mnema_service' AND datname = current_database()"
     )
-    assert cut >= 2
+    cut = [row["pid"] for row in rows]
+    assert len(cut) >= 2
 
     async def listens() -> bool:
-        return bool(await connection.fetchval(listeners))
+        return bool(await connection.fetchval(listeners, cut))
 
+    async def all_are_cut() -> bool:
+        left = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1::int[])"
+        return not await connection.fetchval(left, cut)
+
+    await until(all_are_cut)
     await until(listens)
     await connection.close()
     await world.tell(1)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(SOON):
         while not (answer := await stream.read()).events:
             pass
     assert numbers(answer) == [1]

@@ -14,10 +14,12 @@ from google.protobuf.struct_pb2 import Struct
 from mnema.v1 import file_service_pb2 as pb
 from services.files.limits import FileSettings
 from services.files.text.document import MAX_FILE_BYTES
+from services.files.upload import UploadStream
 from services.runtime.ids import owner_of
 from services.runtime.scope import Scope
 from services.storage import accounts, jobs
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE
 from tests.service.files_world import MIB, USER, World, files_world, messages, refused
 from tests.unit.test_file_text import docx_of, encrypted, image_of, pdf_of, zip_of
 
@@ -318,41 +320,59 @@ async def test_another_tenant_and_another_user_reach_nothing(world: World) -> No
     assert [each.file_id for each in await world.files()] == [file.file_id]
 
 
+SMALL = pb.CreateFileRequest(user_id=USER, filename="b.txt", file_data=b"words")
+
+
+async def stuck() -> AsyncIterator[pb.UploadFileRequest]:
+    yield NEW
+    yield PIECE
+    await asyncio.sleep(600)
+
+
+@pytest.fixture
+def has_turn(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set once an upload is among those that are in memory."""
+    event = asyncio.Event()
+
+    class Noted(UploadStream):
+        async def content(self, new: pb.NewFile) -> bytes:
+            event.set()
+            return await super().content(new)
+
+    monkeypatch.setattr("services.files.servicer.UploadStream", Noted)
+    return event
+
+
 async def test_an_upload_that_is_given_up_leaves_nothing(
-    test_database: TestDatabase, tmp_path: Path
+    test_database: TestDatabase, tmp_path: Path, has_turn: asyncio.Event
 ) -> None:
-    limits = FileSettings(uploads_at_once=1)
+    limits = FileSettings(uploads_at_once=1, turn_seconds=PATIENCE)
     async with files_world(test_database, tmp_path, files=limits) as world:
-        begun = asyncio.Event()
-
-        async def stuck() -> AsyncIterator[pb.UploadFileRequest]:
-            yield NEW
-            yield PIECE
-            begun.set()
-            await asyncio.sleep(20)
-
         call = world.call("UploadFile", stuck())
-        await begun.wait()
+        await has_turn.wait()
         call.cancel()
         file = await world.upload("b.txt", b"words")  # its turn is free again
         assert await world.files() == [file]
         assert len(world.stored()) == 1
 
 
-async def test_files_in_memory_are_few(test_database: TestDatabase, tmp_path: Path) -> None:
-    limits = FileSettings(uploads_at_once=1, turn_seconds=0.2, piece_seconds=1.0)
+async def test_files_in_memory_are_few(
+    test_database: TestDatabase, tmp_path: Path, has_turn: asyncio.Event
+) -> None:
+    limits = FileSettings(uploads_at_once=1, turn_seconds=0.2, piece_seconds=600)
     async with files_world(test_database, tmp_path, files=limits) as world:
-        begun = asyncio.Event()
-
-        async def stuck() -> AsyncIterator[pb.UploadFileRequest]:
-            yield NEW
-            yield PIECE
-            begun.set()
-            await asyncio.sleep(20)
-
-        waiting = asyncio.ensure_future(refused(world.call("UploadFile", stuck())))
-        await begun.wait()
-        refusal = await refused(world.upload("b.txt", b"words"))
+        call = world.call("UploadFile", stuck())
+        await has_turn.wait()
+        refusal = await refused(world.call("CreateFile", SMALL))
         assert refusal[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")
-        assert (await waiting)[:2] == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
-        assert (await world.upload("b.txt", b"words")).chunk_count == 1
+        call.cancel()
+
+
+async def test_an_upload_that_sends_nothing_is_ended(
+    test_database: TestDatabase, tmp_path: Path
+) -> None:
+    limits = FileSettings(uploads_at_once=1, turn_seconds=PATIENCE, piece_seconds=0.5)
+    async with files_world(test_database, tmp_path, files=limits) as world:
+        refusal = await refused(world.call("UploadFile", stuck()))
+        assert refusal[:2] == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
+        assert (await world.call("CreateFile", SMALL)).file.chunk_count == 1

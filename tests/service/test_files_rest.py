@@ -14,6 +14,7 @@ from services.embedded.envoy import GatewayOptions, Upstream, gateway_process, r
 from services.embedded.ports import free_ports
 from services.embedded.supervisor import Stack
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE
 from tests.service.files_world import MIB, USER, World, files_world, until
 from tests.unit.test_file_text import image_of
 
@@ -42,7 +43,7 @@ async def http(world: World, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]
         client = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}/v1/users/{USER}/",
             headers={"x-api-key": world.key},
-            timeout=30,
+            timeout=PATIENCE,
         )
         http = await stack.enter_async_context(client)
 

@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from services.app.targets import TARGETS
 from services.embedded.envoy import envoy_binary
+from services.runtime.limits import SLOW_METHODS
 
 PEERS = {
     f"MNEMA_PEERS__{name.upper()}": f"mnema-{name}:50051" for name in TARGETS if name != "worker"
@@ -21,7 +24,7 @@ def write(folder: Path, *options: str, **peers: str) -> "subprocess.CompletedPro
         env={**os.environ, **PEERS, **peers},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -34,7 +37,7 @@ def test_envoy_accepts_what_is_written_for_every_target(tmp_path: Path) -> None:
         [envoy_binary(), "--mode", "validate", "-c", config],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert judged.returncode == 0, judged.stderr
@@ -49,11 +52,25 @@ def test_envoy_accepts_what_is_written_for_every_target(tmp_path: Path) -> None:
         for name, target in TARGETS.items()
         if target.services
     }
+    times = dict(_longest(resources))
+    assert times["/mnema.v1.RecallService/"] == "30.000s"
+    assert {times[method] for method in SLOW_METHODS} == {"300.000s"}
+    assert times["/mnema.v1.EventService/Watch"] == "0s"
     ports = {
         each["name"]: each["address"]["socket_address"]["port_value"]
         for each in resources["listeners"]
     }
     assert ports == {"public": 8080, "metrics": 9090}
+
+
+def _longest(resources: Any) -> Iterator[tuple[str, str]]:
+    """How long a call of each route may take."""
+    public = next(each for each in resources["listeners"] if each["name"] == "public")
+    manager = public["filter_chains"][0]["filters"][0]["typed_config"]
+    for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
+        if "max_stream_duration" in route.get("route", {}):
+            path = route["match"].get("path") or route["match"]["prefix"]
+            yield path, route["route"]["max_stream_duration"]["max_stream_duration"]
 
 
 def test_an_address_without_a_port_is_named(tmp_path: Path) -> None:
@@ -73,7 +90,7 @@ def test_it_needs_neither_envoy_nor_postgres(tmp_path: Path) -> None:
         env={**os.environ, **PEERS},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -23,6 +23,7 @@ from services.storage.announcements import EMBEDDING_CACHE
 from services.storage.foundation import EmbeddingSpace, register_user
 from services.storage.key_values import set_values
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE
 from tests.service.ingest_world import USER, ScriptedExtractor, World, a_world, until, vector_of
 
 
@@ -181,7 +182,7 @@ async def test_processes_are_told_to_forget_embeddings(world: World) -> None:
     async with world.database.listening() as connection:
         await connection.add_listener(EMBEDDING_CACHE, lambda *_: heard.set())
         await erase(world)
-        await asyncio.wait_for(heard.wait(), 5)
+        await asyncio.wait_for(heard.wait(), PATIENCE)
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -214,11 +215,25 @@ async def test_a_writer_half_way_is_waited_for(world: World) -> None:
     user = user_of(world)
     async with world.database.transaction(user.scope) as connection:
         await register_user(connection, user.owner_id, user.tenant_id, user.user_id)
+
+        async def waiting() -> int:
+            found: int = await connection.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+            return found
+
+        async def erasing_waits() -> bool:
+            return await waiting() == 1
+
+        async def both_wait() -> bool:
+            return await waiting() == 2
+
         erasing = asyncio.create_task(erase(world))
-        await asyncio.sleep(0.3)
-        assert not erasing.done()
+        await until(erasing_waits)
         later = asyncio.create_task(world.say("later"))
-        await asyncio.sleep(0.3)
+        await until(both_wait)
+        assert not erasing.done()
         assert not later.done()
         await set_values(connection, user.owner_id, "space", {"key": datetime.now(UTC).isoformat()})
     await erasing

@@ -170,14 +170,15 @@ async def test_a_change_is_known_in_another_process_after_a_while(
 ) -> None:
     async with vector_world(test_database, DOWN) as world:
         scope = Scope(world.tenant_id)
-        here, there = Profiles(world.database), Profiles(world.database, keep_seconds=0.0)
+        here = Profiles(world.database, keep_seconds=3600)
+        there = Profiles(world.database, keep_seconds=0)
         first = Profile("p", signals={"bm25": Weight(1, 1)})
         second = Profile("p", signals={"bm25": Weight(2, 2)})
         with act_for(world.tenant_id):
             await here.put(scope, first)
             assert (await there.for_search(scope, "p")).profile == first
             await there.put(scope, second)
-            assert (await here.for_search(scope, "p")).profile == first  # kept a few seconds
+            assert (await here.for_search(scope, "p")).profile == first  # kept as long
             assert (await here.get(scope, "p")).profile == second
             assert (await here.for_search(scope, "p")).profile == second
 

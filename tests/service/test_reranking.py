@@ -6,6 +6,7 @@ from mnema.v1 import memory_service_pb2 as memory_pb
 from mnema.v1.types_pb2 import Memory
 from services.providers.rerank.settings import RerankSettings
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE
 from tests.rerank_server import Odd, RerankServer
 from tests.service.vector_world import DOWN, USER, World, vector_world
 
@@ -21,7 +22,7 @@ async def fill(world: World) -> None:
 
 async def test_the_model_decides_and_scores_change_hands(test_database: TestDatabase) -> None:
     with RerankServer() as server:
-        settings = RerankSettings(base_url=server.base_url, model="m")
+        settings = RerankSettings(base_url=server.base_url, model="m", timeout_seconds=PATIENCE)
         async with vector_world(test_database, DOWN, settings) as world:
             await fill(world)
             plain = await world.search("tea")
@@ -42,7 +43,7 @@ async def test_the_model_decides_and_scores_change_hands(test_database: TestData
 
 async def test_only_the_best_are_judged(test_database: TestDatabase) -> None:
     with RerankServer() as server:
-        settings = RerankSettings(base_url=server.base_url, top_n=2)
+        settings = RerankSettings(base_url=server.base_url, top_n=2, timeout_seconds=PATIENCE)
         async with vector_world(test_database, DOWN, settings) as world:
             await fill(world)
             plain = await world.search("tea")
@@ -57,9 +58,10 @@ async def test_only_the_best_are_judged(test_database: TestDatabase) -> None:
 async def test_without_the_model_the_order_stays_and_the_answer_says_so(
     test_database: TestDatabase, how: str
 ) -> None:
-    with RerankServer(Odd(503) if how == "failing" else Odd(seconds=1.5)) as server:
+    with RerankServer(Odd(503) if how == "failing" else Odd(seconds=600)) as server:
         address = "" if how == "none" else server.base_url
-        settings = RerankSettings(base_url=address, timeout_seconds=0.3)
+        limit = 0.3 if how == "slow" else PATIENCE
+        settings = RerankSettings(base_url=address, timeout_seconds=limit)
         async with vector_world(test_database, DOWN, settings) as world:
             await fill(world)
             plain = await world.search("tea")

@@ -10,6 +10,7 @@ import pytest
 
 from services.runtime.config import RuntimeSettings
 from services.runtime.server import BackgroundTask, Servicers, serve
+from tests.patience import PATIENCE
 from tests.service.runtime_echo import (
     INTERNAL,
     Echo,
@@ -52,7 +53,7 @@ class Life:
         self.events.append("drained")
         self.draining.set()
 
-    async def run(self, drain_seconds: float = 5) -> None:
+    async def run(self, drain_seconds: float = PATIENCE) -> None:
         await serve(
             self.build,
             settings_of(drain_seconds=drain_seconds),
@@ -64,19 +65,19 @@ class Life:
 async def test_running_calls_finish_at_the_end(stubs: Any) -> None:
     life = Life(stubs)
     serving = asyncio.create_task(life.run())
-    port = await asyncio.wait_for(life.port, 5)
+    port = await asyncio.wait_for(life.port, PATIENCE)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = stubs[1].EchoServiceStub(channel)
-        chat = stub.Chat(metadata=[("authorization", f"Bearer {INTERNAL}")], timeout=10)
+        chat = stub.Chat(metadata=[("authorization", f"Bearer {INTERNAL}")], timeout=PATIENCE)
         await chat.write(stubs[0].SayRequest(user_id="u", query="one"))
         assert (await chat.read()).text == "one"
         life.stop.set()
-        await asyncio.wait_for(life.draining.wait(), 5)
+        await asyncio.wait_for(life.draining.wait(), PATIENCE)
         await chat.write(stubs[0].SayRequest(user_id="u", query="two"))
         assert (await chat.read()).text == "two"
         await chat.done_writing()
         assert await chat.read() is grpc.aio.EOF
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, PATIENCE)
     assert set(life.events[:2]) == {"worker ended", "drained"}
     assert life.events[2:] == ["model closed", "database closed"]
 
@@ -89,7 +90,7 @@ async def test_a_dead_background_task_takes_the_process_down(stubs: Any, how: st
 
     life = Life(stubs, dies)
     with pytest.raises(ExceptionGroup) as caught:
-        await asyncio.wait_for(life.run(), 10)
+        await asyncio.wait_for(life.run(), PATIENCE)
     expected = ValueError if how == "fails" else RuntimeError
     assert caught.group_contains(expected)
     assert life.events[-2:] == ["model closed", "database closed"]
@@ -101,7 +102,7 @@ async def test_a_background_task_that_does_not_end_is_cut_off(stubs: Any) -> Non
 
     life = Life(stubs, stubborn)
     serving = asyncio.create_task(life.run(drain_seconds=0.1))
-    await asyncio.wait_for(life.port, 5)
+    await asyncio.wait_for(life.port, PATIENCE)
     life.stop.set()
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, PATIENCE)
     assert life.events == ["drained", "model closed", "database closed"]

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.runtime.channels import open_channel
 from services.runtime.config import RuntimeSettings, ServerSettings
 from services.runtime.server import Servicers, new_server
+from tests.patience import PATIENCE
 
 PROGRAM = """
 import asyncio, sys
@@ -56,7 +57,7 @@ async def started(how: str, **environment: str) -> asyncio.subprocess.Process:
 
 async def event(process: asyncio.subprocess.Process, name: str) -> dict[str, Any]:
     assert process.stderr is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         async for line in process.stderr:
             entry: dict[str, Any] = json.loads(line)
             if entry["event"] == name:
@@ -65,14 +66,14 @@ async def event(process: asyncio.subprocess.Process, name: str) -> dict[str, Any
 
 
 def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as response:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as response:
         text: str = response.read().decode()
     return text
 
 
 async def scraped(port: int, expected: str) -> str:
     """The metrics once they hold `expected`: a call is counted just after its answer."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while expected not in (  # noqa: ASYNC110 - no event tells
             text := await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/metrics")
         ):
@@ -86,17 +87,17 @@ async def test_a_process_serves_until_it_is_told_to_stop() -> None:
     serving = await event(process, "serving")
     async with grpc.aio.insecure_channel(f"127.0.0.1:{serving['port']}") as channel:
         checks: Any = health_pb2_grpc.HealthStub(channel)
-        answer = await checks.Check(health_pb2.HealthCheckRequest(), timeout=5)
+        answer = await checks.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
         unknown: Any = channel.unary_unary("/x.v1.X/Guess")
         with pytest.raises(grpc.aio.AioRpcError):
-            await unknown(b"", timeout=5)
+            await unknown(b"", timeout=PATIENCE)
     exposed = await scraped(metrics, 'code="UNIMPLEMENTED",method="unknown"')
     assert 'method="/grpc.health.v1.Health/Check"' in exposed
     assert "mnema_rpc_duration_seconds_bucket" in exposed
     process.send_signal(signal.SIGTERM)
     await event(process, "stopped")
-    out, _ = await asyncio.wait_for(process.communicate(), 20)
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 0
     assert out == b"closed\n"
 
@@ -105,7 +106,7 @@ async def test_a_process_whose_worker_died_ends_with_an_error() -> None:
     process = await started("dies")
     entry = await event(process, "the process goes down")
     assert "broken worker" in entry["exception"]
-    out, _ = await asyncio.wait_for(process.communicate(), 20)
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 1
     assert out == b"closed\n"
 
@@ -132,17 +133,17 @@ async def test_tracing_reports_to_a_collector_and_leaves_calls_whole() -> None:
     serving = await event(process, "serving")
     async with grpc.aio.insecure_channel(f"127.0.0.1:{serving['port']}") as channel:
         checks: Any = health_pb2_grpc.HealthStub(channel)
-        await checks.Check(health_pb2.HealthCheckRequest(), timeout=5)
-        watch = checks.Watch(health_pb2.HealthCheckRequest(), timeout=5)
+        await checks.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+        watch = checks.Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
         watch.cancel()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await checks.Check(health_pb2.HealthCheckRequest(service="no"), timeout=5)
+            await checks.Check(health_pb2.HealthCheckRequest(service="no"), timeout=PATIENCE)
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
     process.send_signal(signal.SIGTERM)
-    spans = await asyncio.wait_for(received.get(), 20)
+    spans = await asyncio.wait_for(received.get(), PATIENCE)
     assert b"grpc.health.v1.Health/Check" in spans
-    await asyncio.wait_for(process.communicate(), 20)
+    await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 0
     await collector.stop(0)
 
@@ -154,11 +155,11 @@ async def test_a_peer_that_returns_is_used_again_at_once() -> None:
         checks: Any = health_pb2_grpc.HealthStub(open_channel(address, settings, stack))
         for _ in range(2):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await checks.Check(health_pb2.HealthCheckRequest(), timeout=2)
+                await checks.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
             assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
             server = await new_server(Servicers(), settings)
             await server.start()
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(PATIENCE):
                 while not await serving_now(checks):  # noqa: ASYNC110 - no event tells
                     await asyncio.sleep(0.05)
             await server.stop(drain_seconds=0)
@@ -166,7 +167,7 @@ async def test_a_peer_that_returns_is_used_again_at_once() -> None:
 
 async def serving_now(checks: Any) -> bool:
     try:
-        await checks.Check(health_pb2.HealthCheckRequest(), timeout=1)
+        await checks.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
     except grpc.aio.AioRpcError:
         return False
     return True

@@ -94,15 +94,17 @@ async def test_turned_on_again_the_next_message_takes_the_others_along(world: Wo
 
 
 async def test_turned_off_it_holds_for_what_is_queued_already(test_database: TestDatabase) -> None:
-    async with a_world(test_database, delay_seconds=0.5) as world:
+    async with a_world(test_database, delay_seconds=60) as world:
         extractor = ScriptedExtractor()
         async with world.working(extractor):
             await world.say("tea")
             await choose(world, auto_extract=False)
+            await world.passes(60)
             await until(lambda: _queue_is_empty(world))
             assert (extractor.batches, await pending(world)) == ([], 1)
             await choose(world, auto_extract=True)
             await world.say("chess")
+            await world.passes(60)
             await world.settled()
         assert contents(extractor) == [["tea", "chess"]]
 
@@ -143,32 +145,36 @@ async def test_messages_that_come_at_once_are_counted_once(world: World) -> None
 
 
 async def test_silence_of_the_length_that_was_chosen(world: World) -> None:
-    await choose(world, message_interval=0, idle_timeout_seconds=1.2)
+    await choose(world, message_interval=0, idle_timeout_seconds=3600)
     extractor = ScriptedExtractor()
     async with world.working(extractor):
         await world.say("tea")
-        await asyncio.sleep(0.8)
+        await world.passes(2400)
         await world.say("chess")
         assert await queued(world) == 1  # the job of the first message stands for both
-        await asyncio.sleep(0.8)
-        assert extractor.batches == []  # it has put itself off
+        await world.passes(2400)
+        await until(lambda: _is_put_off(world))
+        assert extractor.batches == []
+        await world.passes(1200)
         await world.settled()
         await world.say("bread")
+        await world.passes(3600)
         await world.settled()
     assert contents(extractor) == [["tea", "chess"], ["bread"]]
 
 
 async def test_silence_besides_a_number(world: World) -> None:
-    await choose(world, message_interval=2, idle_timeout_seconds=0.5)
+    await choose(world, message_interval=2, idle_timeout_seconds=3600)
     extractor = ScriptedExtractor()
     async with world.working(extractor):
         await world.say("tea")
         await world.say("chess")
         await until(lambda: _batches(extractor, 1))
         await world.say("bread")
+        await world.passes(3600)
         await world.settled()
+        await until(lambda: _queue_is_empty(world))
     assert contents(extractor) == [["tea", "chess"], ["bread"]]
-    await until(lambda: _queue_is_empty(world), 1)
 
 
 async def test_silence_that_is_no_longer_wanted(world: World) -> None:
@@ -231,6 +237,12 @@ async def test_without_the_graph_nothing_goes_there(world: World) -> None:
 async def _pending_is(world: World, count: int) -> bool:
     status = await world.status()
     return bool(status.pending_messages == count and not status.running_extractions)
+
+
+async def _is_put_off(world: World) -> bool:
+    """What was due has run, and left one that is not."""
+    rows = await world.fetch("SELECT execute_after > now() AS later FROM pgqueuer")
+    return [row["later"] for row in rows] == [True]
 
 
 async def _queue_is_empty(world: World) -> bool:

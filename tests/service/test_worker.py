@@ -16,6 +16,7 @@ from services.runtime.ids import OwnerId, new_id
 from services.runtime.scope import Scope
 from services.storage import jobs
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE
 from tests.service.ingest_world import USER, ScriptedExtractor, World, a_world, until
 
 DONE = ExtractionState.EXTRACTION_STATE_DONE
@@ -155,7 +156,7 @@ async def test_a_worker_that_is_cancelled_gives_its_job_back(world: World) -> No
     async with world.working(stuck) as worker:
         await until(lambda: _called(stuck, 1))
         worker.cancel()
-        await asyncio.wait({worker}, timeout=10)
+        await asyncio.wait({worker}, timeout=PATIENCE)
         assert worker.cancelled()
     assert (await world.status()).running_extractions == 1
     async with world.working(ScriptedExtractor()):
@@ -191,7 +192,7 @@ async def test_a_stopping_worker_lets_running_jobs_end(world: World) -> None:
 
 
 async def test_failures_are_shown_and_tried_again(test_database: TestDatabase) -> None:
-    async with a_world(test_database, backoff_seconds=0.5) as world:
+    async with a_world(test_database, backoff_seconds=600) as world:
         extractor = ScriptedExtractor(failures=[Unavailable("the model is overloaded")])
         await world.say("tea")
         async with world.working(extractor):
@@ -200,6 +201,7 @@ async def test_failures_are_shown_and_tried_again(test_database: TestDatabase) -
             assert (extraction.state, extraction.error) == (RUNNING, "the model is overloaded")
             assert extraction.error_reason == "PROVIDER_UNAVAILABLE"
             assert (await world.status()).running_extractions == 1
+            await world.passes(600)
             await world.settled()
         (extraction,) = await world.extractions()
         assert (extraction.state, extraction.attempts, extraction.error) == (DONE, 2, "")
@@ -211,12 +213,17 @@ async def _attempted(world: World, times: int) -> bool:
 
 
 async def test_a_provider_that_asks_for_a_pause_gets_it(world: World) -> None:
-    extractor = ScriptedExtractor(failures=[ResourceExhausted("slow down", retry_after=1.5)])
+    extractor = ScriptedExtractor(failures=[ResourceExhausted("slow down", retry_after=3600)])
     await world.say("tea")
     async with world.working(extractor):
         await until(lambda: _attempted(world, 1))
-        await asyncio.sleep(1)
+        rows = await world.fetch(
+            "SELECT execute_after - now() > interval '50 minutes' AS later FROM pgqueuer"
+            " WHERE entrypoint = 'extract' AND status = 'queued'"
+        )
+        assert [row["later"] for row in rows] == [True]
         assert len(extractor.batches) == 1
+        await world.passes(3600)
         await world.settled()
     assert len(extractor.batches) == 2
 

@@ -39,6 +39,7 @@ async def test_messages_get_vectors_while_every_extraction_is_stuck(world: World
         await until(lambda: embedded(world))
         await world.say("later", "three")
         await until(lambda: embedded(world))
+        await until(lambda: called(stuck))
         status = await world.status()
         assert (status.pending_messages, status.running_extractions) == (2, 1)
         assert sorted(world.vectors.texts) == ["chess", "later", "tea"]
@@ -117,6 +118,10 @@ async def test_a_held_job_goes_back_beside_the_one_that_came_after_it(world: Wor
         await world.settled()
         await until(lambda: no_jobs(world))
     assert world.vectors.texts.count("first") == world.vectors.texts.count("second") == 1
+
+
+async def called(extractor: ScriptedExtractor) -> bool:
+    return bool(extractor.batches)
 
 
 async def no_jobs(world: World) -> bool:

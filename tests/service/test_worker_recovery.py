@@ -29,7 +29,13 @@ async def contents(world: World) -> list[str]:
     return sorted(row["content"] for row in rows)
 
 
-async def test_what_a_killed_worker_was_at_is_done_by_another(world: World) -> None:
+async def test_what_a_killed_worker_was_at_is_done_by_another(test_database: TestDatabase) -> None:
+    # The one that is killed gives a sign of life every second.
+    async with a_world(test_database, heartbeat_timeout_seconds=10) as world:
+        await killed_at_work(world)
+
+
+async def killed_at_work(world: World) -> None:
     await world.say("tea")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -49,10 +55,13 @@ async def test_what_a_killed_worker_was_at_is_done_by_another(world: World) -> N
         # Alive, it keeps its job, however long that takes: another one would start at once.
         extractor = ScriptedExtractor()
         async with world.working(extractor):
-            await asyncio.sleep(3)
+            for _ in range(2):
+                last = await heartbeat(world)
+                await until(lambda last=last: beats(world, last))  # type: ignore[misc]
             assert extractor.batches == []
             process.kill()
             await process.wait()
+            await world.fetch("UPDATE pgqueuer SET heartbeat = heartbeat - interval '1 minute'")
             await world.settled()
     finally:
         if process.returncode is None:
@@ -61,6 +70,16 @@ async def test_what_a_killed_worker_was_at_is_done_by_another(world: World) -> N
     assert await contents(world) == ["Alice mentioned tea."]
     (extraction,) = await world.extractions()
     assert (extraction.attempts, extraction.extractor) == (1, "scripted")
+
+
+async def heartbeat(world: World) -> Any:
+    """When the worker gave its last sign of life, in a number that may be compared."""
+    (row,) = await world.fetch("SELECT heartbeat FROM pgqueuer WHERE entrypoint = 'extract'")
+    return row["heartbeat"]
+
+
+async def beats(world: World, last: Any) -> bool:
+    return bool(await heartbeat(world) > last)
 
 
 @pytest.fixture

@@ -11,18 +11,18 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from pydantic import SecretStr
 
 from mnema.v1 import memory_service_pb2_grpc, vector_service_pb2_grpc
 from mnema.v1 import vector_service_pb2 as vector_pb
 from services.app.settings import Settings
 from services.providers.embeddings.settings import EmbeddingSettings
 from services.providers.rerank.settings import RerankSettings
-from services.runtime.config import DatabaseSettings, ServerSettings
+from services.runtime.config import ServerSettings
 from services.runtime.database import Database
 from services.runtime.ids import TenantId
 from services.vector.target import build_vector
 from tests.conftest import TEST_SPACE, TestDatabase
+from tests.patience import database_settings
 from tests.service.serving import INTERNAL_KEY, new_tenant, serving
 
 USER = "alice"
@@ -96,7 +96,7 @@ async def vector_world(
     await superuser.close()
     settings = Settings(
         internal_key=INTERNAL_KEY,
-        database=DatabaseSettings(dsn=SecretStr(test_database.service_dsn)),
+        database=database_settings(test_database.service_dsn),
         server=ServerSettings(port=0),
         embedding=embedding,
         rerank=rerank,

@@ -5,13 +5,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from pydantic import SecretStr
-
-from services.runtime.config import DatabaseSettings
 from services.runtime.database import Connection, Database, Scope
 from services.runtime.ids import OwnerId, TenantId, owner_of
 from services.storage import foundation
 from tests.conftest import TestDatabase
+from tests.patience import database_settings
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,5 @@ async def new_owner(database: Database, user_id: str = "alice") -> Owner:
 @asynccontextmanager
 async def opened(test_database: TestDatabase) -> AsyncIterator[Database]:
     """The pool of a service on the test's database."""
-    settings = DatabaseSettings(dsn=SecretStr(test_database.service_dsn))
-    async with Database.open(settings) as database:
+    async with Database.open(database_settings(test_database.service_dsn)) as database:
         yield database

@@ -28,6 +28,7 @@ from services.storage.foundation import lock_owner, register_user
 from services.storage.memories import retract_memory
 from services.storage.memory_rows import NewMemory
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE
 from tests.store.memory_world import JULY, JUNE, MAY, World
 from tests.store.owners import Owner, new_owner, opened
 from tests.store.plans import analyze
@@ -283,23 +284,23 @@ async def test_owners_and_tenants_see_their_own(user: Owner) -> None:
 
 
 async def record_call(database: Database, scope: Scope, tenant_id: TenantId) -> None:
-    call = Call(owner_of(tenant_id, "new"), "new", EMBEDDED, datetime.now(UTC))
-    of_nobody = Call(tenant_id, "", EMBEDDED, datetime.now(UTC))
+    owners = (owner_of(tenant_id, "alice"), owner_of(tenant_id, "nobody"), tenant_id)
+    calls = [Call(each, EMBEDDED, datetime.now(UTC)) for each in owners]
     async with database.transaction(scope) as connection:
-        await events.record_calls(connection, tenant_id, [call, of_nobody])
+        await events.record_calls(connection, tenant_id, calls)
 
 
-async def test_calls_are_told_to_the_tenant_and_to_a_user_who_is_not_registered(
-    user: Owner,
-) -> None:
+async def test_calls_are_told_to_the_tenant_and_name_nobody_who_is_not_there(user: Owner) -> None:
     await record_call(user.database, Scope(user.tenant_id), user.tenant_id)
     told = await read(user, start(), scope=Scope(user.tenant_id))
     assert [(each.user_id, each.payload) for each in told.events] == [
-        ("new", EMBEDDED),
+        ("alice", EMBEDDED),
+        ("", EMBEDDED),
         ("", EMBEDDED),
     ]
-    new = Scope(user.tenant_id, owner_of(user.tenant_id, "new"))
-    assert len((await read(user, start(), scope=new)).events) == 1
+    assert len((await read(user, start())).events) == 1
+    nobody = Scope(user.tenant_id, owner_of(user.tenant_id, "nobody"))
+    assert (await read(user, start(), scope=nobody)).events == ()
 
 
 async def test_a_transaction_tells_those_who_listen_when_it_commits(user: Owner) -> None:
@@ -311,7 +312,7 @@ async def test_a_transaction_tells_those_who_listen_when_it_commits(user: Owner)
             await events.record(writing, user.owner_id, [DigestMade(3, 0)])
             await connection.execute("SELECT 1")
             assert heard.empty()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await heard.get() == f"{user.tenant_id} {user.owner_id}"
         await connection.execute("SELECT 1")
         assert heard.empty()

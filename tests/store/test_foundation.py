@@ -6,12 +6,10 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from pydantic import SecretStr
 
 from mnema.v1.account_service_pb2 import CreateTenantRequest, CreateTenantResponse
 from services.app.settings import Settings
 from services.app.targets import builder_of
-from services.runtime.config import DatabaseSettings
 from services.runtime.database import Connection, Database, Scope
 from services.runtime.errors import FailedPrecondition, RequestIdReused
 from services.runtime.ids import OwnerId, TenantId, owner_of
@@ -19,6 +17,7 @@ from services.storage import foundation, jobs
 from services.storage.migrate import required_revision
 from services.storage.requests import once
 from tests.conftest import Cluster, TestDatabase
+from tests.patience import database_settings
 
 WITHOUT_USERS_DATA = {"embedding_spaces", "alembic_version"}
 
@@ -61,7 +60,7 @@ async def test_owner_id_leads_every_key_of_what_users_own(test_database: TestDat
 async def test_a_forgotten_setting_shows_nothing(test_database: TestDatabase) -> None:
     tenant_id = TenantId(uuid4())
     owner_id = owner_of(tenant_id, "alice")
-    async with Database.open(settings_of(test_database.service_dsn)) as database:
+    async with Database.open(database_settings(test_database.service_dsn)) as database:
         await _make_alice(database, tenant_id, owner_id)
         async with database.transaction(Scope(owner_id=owner_id)) as connection:
             assert await connection.fetchval("SELECT count(*) FROM users") == 1
@@ -81,7 +80,7 @@ async def test_a_forgotten_setting_shows_nothing(test_database: TestDatabase) ->
 async def test_another_owner_sees_and_writes_nothing(test_database: TestDatabase) -> None:
     tenant_id = TenantId(uuid4())
     alice, bob = owner_of(tenant_id, "alice"), owner_of(tenant_id, "bob")
-    async with Database.open(settings_of(test_database.service_dsn)) as database:
+    async with Database.open(database_settings(test_database.service_dsn)) as database:
         await _make_alice(database, tenant_id, alice)
         async with database.transaction(Scope(tenant_id=tenant_id, owner_id=bob)) as connection:
             assert await connection.fetchval("SELECT count(*) FROM users") == 0
@@ -95,7 +94,7 @@ async def test_a_request_is_answered_once(test_database: TestDatabase) -> None:
     tenant_id = TenantId(uuid4())
     owner_id = owner_of(tenant_id, "alice")
     runs = 0
-    async with Database.open(settings_of(test_database.service_dsn)) as database:
+    async with Database.open(database_settings(test_database.service_dsn)) as database:
         await _make_alice(database, tenant_id, owner_id)
 
         async def call(request: CreateTenantRequest) -> CreateTenantResponse:
@@ -118,7 +117,7 @@ async def test_a_request_is_answered_once(test_database: TestDatabase) -> None:
 
 async def test_a_job_exists_exactly_if_its_transaction_commits(test_database: TestDatabase) -> None:
     owner_id = OwnerId(UUID(int=1))
-    async with Database.open(settings_of(test_database.service_dsn)) as database:
+    async with Database.open(database_settings(test_database.service_dsn)) as database:
         with pytest.raises(ZeroDivisionError):
             async with database.transaction(Scope(owner_id=owner_id)) as connection:
                 await jobs.enqueue(connection, jobs.EMBED, {"owner_id": str(owner_id)})
@@ -133,19 +132,15 @@ async def test_a_program_refuses_a_schema_that_is_too_old(
     test_database: TestDatabase, cluster: Cluster
 ) -> None:
     assert int(required_revision()) >= foundation.REQUIRED_SCHEMA
-    async with Database.open(settings_of(test_database.service_dsn)) as database:
+    async with Database.open(database_settings(test_database.service_dsn)) as database:
         found = await database.check_schema(foundation.schema_revision, foundation.REQUIRED_SCHEMA)
         assert found == int(required_revision())
         with pytest.raises(FailedPrecondition, match="run migrations"):
             await database.check_schema(foundation.schema_revision, found + 1)
-    settings = Settings(database=settings_of(cluster.dsn("mnema_service", "postgres")))
+    settings = Settings(database=database_settings(cluster.dsn("mnema_service", "postgres")))
     async with AsyncExitStack() as stack:
         with pytest.raises(FailedPrecondition, match="the database has schema 0"):
             await builder_of(["accounts"])(settings, stack)
-
-
-def settings_of(dsn: str) -> DatabaseSettings:
-    return DatabaseSettings(dsn=SecretStr(dsn))
 
 
 async def _make_alice(database: Database, tenant_id: TenantId, owner_id: OwnerId) -> None:

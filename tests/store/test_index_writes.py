@@ -26,6 +26,7 @@ from services.storage.search_items import (
 )
 from services.storage.vectors import store_vectors
 from tests.conftest import TestDatabase
+from tests.patience import PATIENCE
 from tests.store.indexed import indexed
 from tests.store.owners import Owner, new_owner, opened
 
@@ -130,7 +131,7 @@ async def test_writers_of_one_user_do_not_wait_for_each_other(test_database: Tes
         owner = await new_owner(database)
         async with owner.transaction() as first:
             await index_items(first, owner.owner_id, [indexed(new_id(), "message", "one")])
-            async with asyncio.timeout(5), owner.transaction() as second:
+            async with asyncio.timeout(PATIENCE), owner.transaction() as second:
                 await index_items(second, owner.owner_id, [indexed(new_id(), "message", "two")])
         async with owner.transaction() as connection:
             assert (await gathered(connection, owner)).items == 2

@@ -130,3 +130,18 @@ async def test_the_format_names_every_kind_of_record(database: Database) -> None
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     described = {kind for row in rows for kind in re.findall(r"`([a-z_]+)`", row)}
     assert described == {name for name in await names(database) if is_portable(name)}
+
+
+async def test_whoever_refers_to_a_row_is_found_by_an_index(database: Database) -> None:
+    """Else erasing a row reads all that refer to its kind: with many, users can't be erased."""
+    async with database.transaction(Scope()) as connection:
+        rows = await connection.fetch(
+            """
+            SELECT conrelid::regclass::text AS referring, conname
+            FROM pg_constraint WHERE contype = 'f' AND NOT EXISTS (
+                SELECT FROM pg_index WHERE indrelid = conrelid AND indpred IS NULL
+                    AND (indkey::int2[])[0:cardinality(conkey) - 1] @> conkey
+                    AND (indkey::int2[])[0:cardinality(conkey) - 1] <@ conkey)
+            """
+        )
+    assert [tuple(row) for row in rows] == []

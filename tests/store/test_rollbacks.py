@@ -4,19 +4,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from services.runtime.database import Connection
 from services.runtime.errors import InvalidArgument, NotFound
-from services.storage import digest_runs, digests, foundation, rollbacks
+from services.storage import digest_runs, digests, rollbacks
 from services.storage.graph import NodeRef, Statement, state
 from services.storage.graph_reads import NeighborQuery, edges_near
 from services.storage.key_values import delete_values, list_values, set_values
-from services.storage.memories import remember, retract_memory
+from services.storage.memories import retract_memory
 from services.storage.memory_rows import NewMemory
 from services.storage.relations import NodeKey
 from services.storage.rollbacks import Rollback
 from services.storage.search_items import count_unembedded
+from tests.conftest import TestDatabase
 from tests.store.memory_world import World, vector, world
 
 __all__ = ["world"]  # the fixture
@@ -322,21 +324,21 @@ async def test_the_future_and_the_unknown_are_refused(world: World) -> None:
             await rollbacks.undo_rollback(connection, world.owner.owner_id, uuid4())
 
 
-async def test_two_holders_of_a_slot_in_the_past_do_not_hinder(world: World) -> None:
-    """Overlapping transactions may leave a moment with two; the one recorded last counts."""
+async def test_two_holders_of_a_slot_in_the_past_do_not_hinder(
+    world: World, test_database: TestDatabase
+) -> None:
+    """An import may bring a moment with two; the one recorded last counts."""
     (first,) = await world.remember(NewMemory("fact", "Lives in Boston", slot="home"))
-    async with world.owner.transaction() as late:
-        await late.fetchval("SELECT now()")
-        between = await now(world)
-        await forget(world, first.memory_id)
-        await foundation.lock_owner(late, world.owner.owner_id)
-        await world_remember(late, world, NewMemory("fact", "Lives in Oslo", slot="home"))
+    early, between = await now(world), await now(world)
+    await forget(world, first.memory_id)
+    (second,) = await world.remember(NewMemory("fact", "Lives in Oslo", slot="home"))
+    superuser = await asyncpg.connect(test_database.superuser_dsn)
+    for table in ("memories", "search_items"):
+        await superuser.execute(
+            f"UPDATE {table} SET recorded_at = $1 WHERE item_id = $2", early, second.item_id
+        )
+    await superuser.close()
     assert len(await world.present(as_of=between)) == 2
     await world.remember(NewMemory("fact", "Lives in Rome", slot="home"))
     await roll_back(world, between)
     assert await world.present() == ["Lives in Oslo"]
-
-
-async def world_remember(connection: Connection, world: World, memory: NewMemory) -> None:
-    space = await foundation.active_space(connection)
-    await remember(connection, world.owner.owner_id, [memory], space)

@@ -3,20 +3,27 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import grpc
 import numpy as np
 import pytest
 
 from bench.measuring import Call, closed_loop
+from tests.patience import PATIENCE
 
 PAUSE = 0.02
 
 
 class Echo(grpc.GenericRpcHandler):
-    """Answers with what was sent; "wrong" is INVALID_ARGUMENT. Knows how many were at work."""
+    """Answers with what was sent; "wrong" is INVALID_ARGUMENT. Knows how many were at work.
+
+    The first answer waits until as many as `company` are asked at once.
+    """
 
     def __init__(self) -> None:
+        self.company = 1
+        self.together = asyncio.Event()
         self.running = 0
         self.most = 0
         self.seen: list[bytes] = []
@@ -32,13 +39,23 @@ class Echo(grpc.GenericRpcHandler):
         self.seen.append(request)
         self.running += 1
         self.most = max(self.most, self.running)
+        if self.running >= self.company:
+            self.together.set()
         try:
+            await self._company()
             await asyncio.sleep(PAUSE)
             if request == b"wrong":
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "as asked")
             return request
         finally:
             self.running -= 1
+
+    async def _company(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE / 2):
+                await self.together.wait()
+        except TimeoutError:  # there will be no more
+            self.together.set()
 
 
 @asynccontextmanager
@@ -52,7 +69,7 @@ async def echoing() -> AsyncIterator[tuple[Echo, Call]]:
             ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/a.B/C")
 
             async def call(request: bytes) -> bytes:
-                answer: bytes = await ask(request, timeout=10)
+                answer: bytes = await ask(request, timeout=PATIENCE)
                 return answer
 
             yield echo, call
@@ -66,6 +83,7 @@ def numbered(count: int) -> Sequence[bytes]:
 
 async def test_every_request_is_sent_once_and_timed() -> None:
     async with echoing() as (echo, call):
+        echo.company = 4
         measured = await closed_loop(call, numbered(20), clients=4)
 
     assert sorted(echo.seen) == sorted(numbered(20)) == sorted(measured.answers)
@@ -73,7 +91,8 @@ async def test_every_request_is_sent_once_and_timed() -> None:
     assert len(measured.milliseconds) == 20
     assert min(measured.milliseconds) >= PAUSE * 1000 * 0.9
     assert measured.per_second == pytest.approx(20 / measured.seconds)
-    assert 5 * PAUSE * 0.9 <= measured.seconds < 20 * PAUSE
+    assert measured.seconds >= 5 * PAUSE * 0.9
+    assert max(measured.milliseconds) <= measured.seconds * 1000
 
 
 async def test_failures_count_by_code_and_have_no_latency() -> None:
@@ -85,12 +104,14 @@ async def test_failures_count_by_code_and_have_no_latency() -> None:
     assert len(measured.milliseconds) == 2
 
 
-async def test_the_time_ends_it() -> None:
+async def test_the_time_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async with echoing() as (echo, call):
-        measured = await closed_loop(call, numbered(1000), most_seconds=5 * PAUSE)
+        clock = SimpleNamespace(perf_counter=lambda: float(len(echo.seen)))  # a second a call
+        monkeypatch.setattr("bench.measuring.time", clock)
+        measured = await closed_loop(call, numbered(1000), most_seconds=5)
 
-    assert 1 <= len(measured.milliseconds) <= 6
-    assert len(echo.seen) == len(measured.milliseconds)
+    assert measured.milliseconds == (1000.0,) * 6  # the last one began when the time was just up
+    assert len(echo.seen) == 6
 
 
 async def test_an_event_ends_it() -> None:

@@ -61,7 +61,7 @@ async def test_the_collector_gets_what_an_exporter_sends() -> None:
         endpoint = collector.environment["MNEMA_TELEMETRY__OTLP_ENDPOINT"]
         provider = TracerProvider()
         provider.add_span_processor(
-            SimpleSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True, timeout=5))
+            SimpleSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True, timeout=60))
         )
         trace_id = await asyncio.to_thread(_make_spans, provider)
         await collector.wait_for([trace_id], ROOT, quiet_seconds=0.2)

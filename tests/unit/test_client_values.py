@@ -192,7 +192,8 @@ def test_names_are_the_contracts() -> None:
 
 def test_whose_graph_it_is() -> None:
     user, google = (NodeType.USER, "alice"), (NodeType.ENTITY, "google")
-    assert acting_user(None, "bob", google, user) == "alice"
+    assert acting_user(None, None, google, user) == "alice"
+    assert acting_user(None, "bob", google, user) == "bob"
     assert acting_user("carol", "bob", user) == "carol"
     assert acting_user(None, "bob", google) == "bob"
     assert acting_user(None, None, ("user", "alice")) == "alice"

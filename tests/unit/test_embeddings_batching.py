@@ -15,7 +15,7 @@ from services.providers.embeddings.base import Vectors
 from services.providers.embeddings.batching import MicroBatcher
 from services.runtime.errors import ResourceExhausted, Unavailable
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 60.0
 
 
 @dataclass

@@ -151,6 +151,39 @@ def test_what_else_a_sentence_tells_is_kept_beside_its_facts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("说到面试时很紧张", "nervous"),
+        ("最近工作压力很大，心情低落。", "stressed"),
+        ("昨天很紧张。", "nervous"),
+        ("周末很开心，去爬山了。", "joyful"),
+        ("小时候曾经很孤独。", "sad"),
+        ("今天压力太大了。", "stressed"),
+        ("心情不好，什么都不想做。", "displeased"),
+    ],
+)
+def test_a_feeling_without_a_subject_is_the_speakers(text: str, label: str) -> None:
+    (memory,) = extract(text).memories
+    assert (memory.memory_type, memory.content) == ("episodic", text)
+    assert memory.emotion is not None
+    assert memory.emotion.label == label
+
+
+def test_a_feeling_is_kept_beside_a_fact() -> None:
+    found = extract("我住在上海，昨天很紧张。")
+    assert [each.memory_type for each in found.memories] == ["fact", "episodic"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["很紧张。", "他很难过。", "面试的时候一点也不紧张", "要是能去就很开心了", "很高兴认识你",
+     "希望你开心", "工作压力大的人很多", "他们说到面试时很紧张", "面试的时候紧张吗"],
+)  # fmt: skip
+def test_what_the_speaker_does_not_feel_is_not_kept(text: str) -> None:
+    assert extract(text).memories == ()
+
+
+@pytest.mark.parametrize(
     ("text", "kind"),
     [
         ("请用中文回答。", "instruction"),

@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from services.ingest.extraction.local.emotions import emotion_of
+from services.ingest.extraction.local.feeling_words import FEELINGS, QUALITIES
 from services.ingest.extraction.local.sentences import sentences_of
 from services.ingest.extraction.model import Emotion
 
@@ -38,6 +40,30 @@ EXPRESSED = [
     ("I miss her terribly, it hurts so much.", -1, "unhappy"),
     ("I'm exhausted.", -1, "exhausted"),
     ("The meeting left me frustrated.", -1, "frustrated"),
+    ("Had interview yesterday, felt nervous", -1, "nervous"),
+    ("Feeling lonely since the move.", -1, "lonely"),
+    ("Met my boss, felt nervous.", -1, "nervous"),
+    ("I went there feeling nervous.", -1, "nervous"),
+    ("I was very anxious yesterday.", -1, "anxious"),
+    ("I'm pretty nervous.", -1, "nervous"),
+    ("I get anxious easily but I'm excited about tech.", 1, "excited"),
+    ("I'm easily the best of them.", 1, "joyful"),
+    ("I'm sure this is a wonderful place.", 1, "pleased"),
+    ("I was sick and worried.", -1, "worried"),
+    ("I was really, really sad.", -1, "sad"),
+    ("My wife and I are excited about Rome.", 1, "excited"),
+    ("I'd been terrified all day.", -1, "terrified"),
+    ("My boss was angry but I was happy.", 1, "happy"),
+    ("My boss was angry but the party was wonderful!", 1, "joyful"),
+    ("It was so sad to leave.", -1, "distressed"),
+    ("Felt great today.", 1, "joyful"),
+    ("说到面试时很紧张", -1, "nervous"),
+    ("最近工作压力很大，心情低落。", -1, "stressed"),
+    ("昨晚有点焦虑。", -1, "anxious"),
+    ("我对老板很生气。", -1, "displeased"),
+    ("我和老板吵架后很难过。", -1, "sad"),
+    ("昨天老师让我很尴尬。", -1, "embarrassed"),
+    ("听说你要来，我很高兴。", 1, "joyful"),
     ("我今天特别开心！", 1, "joyful"),
     ("我很难过，因为奶奶去世了。", -1, "sad"),
     ("我好生气，他又迟到了。", -1, "displeased"),
@@ -87,6 +113,49 @@ NEUTRAL = [
     "他是一名老师。",
 ]
 
+# Named, but not what the speaker feels: another's, supposed, denied, asked, quoted.
+NOT_FELT = [
+    "My boss was angry yesterday.",
+    "My friend felt sad yesterday.",
+    "My boss came home, felt nervous.",
+    "My boss came in feeling angry.",
+    "Anna was so happy yesterday.",
+    "I met Tom and Priya was terrified.",
+    "I saw a dog that was angry.",
+    "It made her so angry.",
+    "He said he was terrified.",
+    "He said I was angry yesterday.",
+    'She said "I am so happy" yesterday.',
+    'She said "I am so happy.',
+    "Are you nervous?",
+    "Am I happy?",
+    "I wasn't nervous yesterday.",
+    "I was not terrified at all.",
+    "I never get angry.",
+    "I would be happy if it rained.",
+    "I'd be so happy to move.",
+    "If I were happy, I would sing.",
+    "I wish I were happy.",
+    "I want to be happy.",
+    "I'll be happy when it is over.",
+    "I used to be so anxious.",
+    "That would make me happy.",
+    "You must be so proud.",
+    "Don't be sad!",
+    "我老板很生气。",
+    "老板昨天开会时很生气。",
+    "小明昨天很难过。",
+    "王伟昨天很开心。",
+    "他说我很生气。",
+    "他昨天说到面试时很紧张。",
+    "“我很开心。",
+    "你紧张吗？",
+    "我一点也不紧张。",
+    "如果我去了，我会很开心。",
+    "我会很开心的。",
+    "别难过了。",
+]
+
 
 @pytest.mark.parametrize(("text", "sign", "label"), EXPRESSED)
 def test_what_is_expressed_is_found(text: str, sign: int, label: str) -> None:
@@ -101,6 +170,17 @@ def test_what_is_expressed_is_found(text: str, sign: int, label: str) -> None:
 @pytest.mark.parametrize("text", NEUTRAL)
 def test_what_is_only_told_has_no_emotion(text: str) -> None:
     assert felt(text) is None
+
+
+@pytest.mark.parametrize("text", NOT_FELT)
+def test_what_the_speaker_does_not_feel_is_no_emotion(text: str) -> None:
+    assert felt(text) is None
+
+
+def test_what_names_a_feeling_is_rated() -> None:
+    rated = SentimentIntensityAnalyzer().lexicon
+    assert {word for word in FEELINGS | QUALITIES if abs(rated.get(word, 0.0)) < 0.9} == set()
+    assert {word for word in FEELINGS if word.endswith("ly")} == {"lonely", "melancholy"}
 
 
 @pytest.mark.parametrize(

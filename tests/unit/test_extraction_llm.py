@@ -144,7 +144,8 @@ async def test_the_whole_answer_is_taken_over(extractor: Extractor, server: Open
     )  # fmt: skip
     found = await extractor.extract(batch("one", "two", zone="America/New_York"))
     jazz, anna, chess, race, moved, *undated = found.memories
-    assert (jazz.memory_type, jazz.importance, jazz.confidence) == ("preference", 10, 1.0)
+    assert (jazz.memory_type, jazz.importance, jazz.confidence) == ("fact", 10, 1.0)
+    assert jazz.category == "preference"  # as the extraction by rules has it
     assert jazz.emotion == Emotion(0.8, 0.3, "happy")
     assert jazz.entities == (EntityRef("jazz", "ENTITY"),)
     assert jazz.source_message_ids == (IDS[1],)

@@ -40,11 +40,7 @@ def triples(extraction: Extraction) -> set[tuple[str, str, str, bool]]:
 
 def facts(extraction: Extraction) -> dict[str, str | None]:
     """Contents and slots of all memories but the sentences merely kept."""
-    return {
-        each.content: each.slot
-        for each in extraction.memories
-        if each.memory_type in ("fact", "preference")
-    }
+    return {each.content: each.slot for each in extraction.memories if each.memory_type == "fact"}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +90,72 @@ def test_a_statement_gives_a_triple_and_a_memory(
     }
     assert content in {each.content for each in found.memories}
     assert {each.subject for each in found.triples} == {EntityRef("alice", "USER")}
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "occupation"),
+    [
+        (
+            "I work at Google as a backend engineer", "Works at Google as a backend engineer.",
+            "backend engineer at Google",
+        ),
+        (
+            "I work as a backend engineer at Google.", "Works at Google as a backend engineer.",
+            "backend engineer at Google",
+        ),
+        ("I work for Acme as a nurse.", "Works at Acme as a nurse.", "nurse at Acme"),
+        ("i work at google as a nurse", "Works at Google as a nurse.", "nurse at Google"),
+        (
+            "I work at Google in New York, as a senior project manager and I love it.",
+            "Works at Google as a senior project manager.", "senior project manager at Google",
+        ),
+        ("I just joined Initech as a chef!", "Works at Initech as a chef.", "chef at Initech"),
+        (
+            "I got a job at Acme as an accountant.", "Works at Acme as an accountant.",
+            "accountant at Acme",
+        ),
+        ("I work at Acme as their lead designer.", "Works at Acme as a lead designer.",
+         "lead designer at Acme"),
+        ("I work at a hospital as a nurse.", "Works at a hospital as a nurse.", "nurse"),
+        ("I work as a nurse at a hospital.", "Works at a hospital as a nurse.", "nurse"),
+    ],
+)  # fmt: skip
+def test_employer_and_title_in_either_order(text: str, content: str, occupation: str) -> None:
+    found = extract(text)
+    assert facts(found)[content] == "alice/employer"
+    assert ("occupation", occupation) in {(each.key, each.value) for each in found.profile_updates}
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("I work at Google as well.", "Works at Google."),
+        ("I work at Google as of May.", "Works at Google."),
+        ("I work at Google as far as my doctor knows.", "Works at Google."),
+        ("I work at Google as if I were a machinist.", "Works at Google."),
+        ("I work at Google as a big fan of the place.", "Works at Google."),
+        ("I work at Google and dress up as a pilot.", "Works at Google."),
+        ("I work at Google, my brother as a pilot.", "Works at Google."),
+    ],
+)
+def test_not_every_as_begins_a_title(text: str, content: str) -> None:
+    found = extract(text)
+    assert content in facts(found)
+    assert "works at Google" in {each.value for each in found.profile_updates}
+
+
+@pytest.mark.parametrize("text", ["I work as a nurse.", "I'm working as a nurse in Rome."])
+def test_a_title_needs_no_employer(text: str) -> None:
+    found = extract(text)
+    assert facts(found)["Is a nurse."] == "alice/occupation"
+    assert ("occupation", "nurse") in {(each.key, each.value) for each in found.profile_updates}
+    assert extract("I don't work as a nurse. She works as a nurse.").profile_updates == ()
+
+
+def test_a_title_that_is_over_is_in_no_profile() -> None:
+    found = extract("I used to work for IBM as a nurse.")
+    assert facts(found) == {"Used to work at IBM as a nurse.": None}
+    assert found.profile_updates == ()
 
 
 @pytest.mark.parametrize(
@@ -166,6 +228,31 @@ def test_a_move_ends_one_home_and_starts_another() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "I like coffee and I prefer dark mode.", "I love hiking.", "I don't like cilantro.",
+        "I used to love skiing.", "I'm interested in jazz.", "My favorite color is blue.",
+        "我喜欢喝茶。", "我不喜欢下雨天。", "我最喜欢的颜色是蓝色。", "我对摄影很感兴趣。",
+        "我不喝咖啡。",
+    ],
+)  # fmt: skip
+def test_tastes_are_facts_of_a_category_of_their_own(text: str) -> None:
+    kinds = {(each.memory_type, each.category) for each in extract(text).memories}
+    assert kinds == {("fact", "preference")}
+
+
+def test_what_is_no_taste_is_in_another_category() -> None:
+    found = extract("I'm a nurse. I'm 29 years old. I play tennis. My hobby is chess. I'm vegan.")
+    assert {each.category for each in found.memories} == {"work", "personal", "hobby", "health"}
+
+
+def test_a_taste_keeps_the_emotion_it_is_told_with() -> None:
+    taste, job = extract("I love hiking! I work at Google, wow!").memories
+    assert taste.emotion is not None
+    assert job.emotion is None
+
+
+@pytest.mark.parametrize(
     ("text", "slot"),
     [
         ("I live in Austin.", "alice/location"),
@@ -210,6 +297,72 @@ def test_a_third_person_with_a_name() -> None:
         ("anna", "SPEAKS", "German", False),
     }
     assert found.profile_updates == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "I work at Google and my friend Bob Smith lives in New York.",
+            {
+                ("alice", "WORKS_AT", "Google", False), ("alice", "KNOWS", "Bob Smith", False),
+                ("bob_smith", "LIVES_IN", "New York", False),
+            },
+        ),
+        (
+            "I work at Google but Anna lives in Rome and Tom Brown works at Siemens.",
+            {
+                ("alice", "WORKS_AT", "Google", False), ("anna", "LIVES_IN", "Rome", False),
+                ("tom_brown", "WORKS_AT", "Siemens", False),
+            },
+        ),
+        (
+            "Anna lives in Rome, and Tom works at Siemens, so I moved to Turin.",
+            {
+                ("anna", "LIVES_IN", "Rome", False), ("tom", "WORKS_AT", "Siemens", False),
+                ("alice", "LIVES_IN", "Turin", False),
+            },
+        ),
+        (
+            "I love jazz and Anna loves tea.",
+            {("alice", "loves", "jazz", False), ("anna", "loves", "tea", False)},
+        ),
+        (
+            "I work at Google and he lives in Rome and works at Siemens.",
+            {("alice", "WORKS_AT", "Google", False)},
+        ),
+    ],
+)  # fmt: skip
+def test_each_clause_has_its_own_subject(
+    text: str, expected: set[tuple[str, str, str, bool]]
+) -> None:
+    assert triples(extract(text)) == expected
+
+
+def test_a_clause_of_another_subject_is_about_that_one() -> None:
+    found = extract("I work at Google and my friend Bob Smith lives in New York.")
+    assert facts(found) == {
+        "Works at Google.": "alice/employer",
+        "Has a friend named Bob Smith.": None,
+        "Bob Smith lives in New York.": "bob_smith/location",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "She said Tom left me and Anna lives in Rome.",
+        "I think Tom is away and Anna lives in Rome.",
+        "I'd be glad if Tom came and Anna moved to Rome.",
+        "The friend of Tom and Anna works at Siemens.",
+        "I read a book about Tom and Anna lives in Rome in it.",
+        "I hope you are fine and Anna works at Siemens.",
+    ],
+)
+def test_no_clause_begins_in_what_is_said_or_supposed(text: str) -> None:
+    found = extract(text)
+    assert triples(found) == set()
+    assert facts(found) == {}
 
 
 def test_a_relative_without_a_name_is_a_fact_but_no_node() -> None:
@@ -329,6 +482,45 @@ def test_emotion_only_when_expressed() -> None:
     assert sad.emotion is not None
     assert (sad.emotion.label, sad.emotion.valence < -0.4) == ("sad", True)
     assert glad.emotion.arousal > sad.emotion.arousal
+
+
+@pytest.mark.parametrize(
+    ("text", "day", "label"),
+    [
+        ("Had interview yesterday, felt nervous", 7, "nervous"),
+        ("I was very anxious yesterday.", 7, "anxious"),
+        ("Felt great today.", 8, "joyful"),
+        ("Was nervous last Friday.", 5, "nervous"),
+        ("I feel so lonely these days.", None, "lonely"),
+        ("Been so sad lately.", None, "sad"),
+    ],
+)
+def test_a_feeling_of_a_time_is_an_episode(text: str, day: int | None, label: str) -> None:
+    (memory,) = extract(text).memories
+    assert (memory.memory_type, memory.content) == ("episodic", text)
+    assert (memory.event_at.day if memory.event_at else None) == day
+    assert memory.emotion is not None
+    assert memory.emotion.label == label
+
+
+def test_a_feeling_is_kept_beside_a_fact() -> None:
+    found = extract("I work at Google and I was anxious yesterday.")
+    assert [each.memory_type for each in found.memories] == ["fact", "episodic"]
+    assert found.memories[1].emotion is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I'm happy!", "I'm nervous.", "I wasn't nervous yesterday.", "Were you nervous yesterday?",
+     "I'm so happy you came yesterday!", "I would be happy today."],
+)  # fmt: skip
+def test_no_feeling_of_a_time_is_not_kept(text: str) -> None:
+    assert extract(text).memories == ()
+
+
+def test_what_others_feel_is_told_without_emotion() -> None:
+    (memory,) = extract("My boss was angry yesterday.").memories
+    assert (memory.memory_type, memory.emotion) == ("episodic", None)
 
 
 def test_importance_follows_the_subject() -> None:

@@ -25,6 +25,7 @@ from tests.openai_server import (
     OpenAiServer,
     RateLimited,
 )
+from tests.patience import PATIENCE
 
 HELLO = [ChatMessage("system", "Be brief."), ChatMessage("user", "Hello")]
 SCHEMA = ResponseSchema("thing", {"type": "object", "properties": {}, "required": []})
@@ -32,7 +33,7 @@ SCHEMA = ResponseSchema("thing", {"type": "object", "properties": {}, "required"
 
 @asynccontextmanager
 async def provider(
-    server: OpenAiServer, *, timeout: float = 10.0, calls: list[LlmCall] | None = None
+    server: OpenAiServer, *, timeout: float = PATIENCE, calls: list[LlmCall] | None = None
 ) -> AsyncIterator[OpenAiCompatible]:
     settings = LlmSettings(
         provider="openai_compatible",

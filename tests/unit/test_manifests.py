@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from services.reflect.lifecycle.limits import TransferLimits
+
+LIMITS = TransferLimits()
 ROOT = Path(__file__).parents[2]
 Objects = list[dict[str, Any]]
 
@@ -127,3 +130,14 @@ def test_what_breaks_is_named(
 ) -> None:
     break_it(objects)
     assert any(said in fault for fault in check(objects))
+
+
+def test_imports_have_room_to_wait_in(rendered: str) -> None:
+    """On the one volume that is neither the image nor memory."""
+    objects: Objects = list(yaml.safe_load_all(rendered))
+    reflect = pod(objects, "mnema-reflect")
+    (home,) = [each for each in reflect["volumes"] if each["name"] == "home"]
+    limit = int(home["emptyDir"]["sizeLimit"].removesuffix("Gi")) * 2**30
+    assert limit >= LIMITS.imports_at_once * LIMITS.max_record_bytes
+    (mount,) = [each for each in reflect["containers"][0]["volumeMounts"] if each["name"] == "home"]
+    assert mount["mountPath"] == settings(objects)["MNEMA_HOME"]

@@ -30,7 +30,7 @@ def test_a_process_yields_and_never_takes_it_back(first: int, then: int, expecte
         capture_output=True,
         text=True,
         start_new_session=True,
-        timeout=30,
+        timeout=120,
     )
     niceness, _, group = done.stdout.strip().partition(" ")
     assert niceness == str(expected)
@@ -55,7 +55,7 @@ def test_a_process_outside_any_session_yields_by_its_own_niceness() -> None:
         capture_output=True,
         text=True,
         start_new_session=True,
-        timeout=30,
+        timeout=120,
     )
     assert done.stdout.strip() == "15"
 

@@ -21,9 +21,10 @@ def memory(
     felt: Emotion | None = None,
     entities: tuple[str, ...] = (),
     memory_type: str = "fact",
+    category: str = "",
 ) -> DigestMemory:
     when = START + timedelta(days=day)
-    return DigestMemory(new_id(), new_id(), memory_type, content, 5, felt, entities, "", when)
+    return DigestMemory(new_id(), new_id(), memory_type, content, 5, felt, entities, category, when)
 
 
 def completion(text: str) -> Completion:
@@ -49,8 +50,12 @@ def test_who_is_everywhere_is_no_pattern() -> None:
 
 
 def test_preferences_are_summed_up() -> None:
+    # Two of an extraction, one added by hand; where somebody lives is none.
     likes = [
-        memory(f"Likes {what}", 40, memory_type="preference") for what in ("tea", "figs", "fog")
+        memory("Lives in Rome", 40, category="location"),
+        memory("Likes tea", 40, category="preference"),
+        memory("Likes figs", 40, category="preference"),
+        memory("Likes fog", 40, memory_type="preference"),
     ]
     (insight,) = local_insights(likes)
     assert insight.category == "summary"

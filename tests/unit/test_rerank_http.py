@@ -15,6 +15,7 @@ from services.runtime.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from tests.patience import PATIENCE
 from tests.rerank_server import Odd, RerankServer
 
 TEXTS = ["a cat", "tea and tea", "a cup of tea"]
@@ -22,6 +23,7 @@ TEXTS = ["a cat", "tea and tea", "a cup of tea"]
 
 async def scores(server: RerankServer, *texts: str, **settings: Any) -> list[float]:
     """What the server says of the texts."""
+    settings = {"timeout_seconds": PATIENCE, **settings}
     reranker = create_reranker(RerankSettings(base_url=server.base_url, **settings))
     assert reranker is not None
     try:
@@ -96,7 +98,7 @@ async def test_an_answer_that_makes_no_sense_is_refused(body: bytes) -> None:
 
 async def test_a_slow_or_missing_server_is_unavailable() -> None:
     slow = pytest.raises(Unavailable, match=r"within 0\.2 s")
-    with RerankServer(Odd(seconds=2)) as server, slow:
+    with RerankServer(Odd(seconds=600)) as server, slow:
         await scores(server, *TEXTS, timeout_seconds=0.2)
     with pytest.raises(Unavailable, match="cannot be reached"):
         await scores(server, *TEXTS)

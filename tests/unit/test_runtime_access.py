@@ -183,9 +183,9 @@ def test_who_may_act_for_whom(principal: Principal, user: str | None, tenant: st
 
 def test_a_call_may_take_what_is_left() -> None:
     assert context.call_timeout(3) == 3
-    with context.act_for(TENANT, timeout=1.0):
-        assert context.call_timeout(0.5) == 0.5
-        assert 0.9 < context.call_timeout(3) <= 1.0
+    with context.act_for(TENANT, timeout=1000):
+        assert context.call_timeout(500) == 500
+        assert 900 < context.call_timeout(3000) <= 1000
     with context.act_for(TENANT, timeout=-1):
         assert context.remaining() == 0.0
 

@@ -3,7 +3,6 @@
 import importlib
 import math
 import pkgutil
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +25,7 @@ from mnema.v1 import (
 from services.runtime import limits
 from services.runtime.errors import InvalidArgument
 from services.runtime.validation import rule_of, validate
+from tests.patience import function_calls
 
 ZERO = "0001-01-01T00:00:00Z"
 UUID = "0199d1c2-0000-7000-8000-000000000000"
@@ -251,11 +251,5 @@ def test_every_rule_of_the_table_is_of_a_field() -> None:
 
 def test_an_ordinary_request_costs_little() -> None:
     request = ingest(content="I moved to Lisbon. " * 20, session_id="s", metadata=struct_of(a=1))
-    validate(request)
-    best = math.inf
-    for _ in range(5):
-        started = time.perf_counter()
-        for _ in range(200):
-            validate(request)
-        best = min(best, (time.perf_counter() - started) / 200)
-    assert best < 100e-6  # 6 µs on an idle machine
+    validate(request)  # compiles what it needs
+    assert function_calls(lambda: validate(request)) < 120  # about 60; 6 µs

@@ -86,6 +86,8 @@ UNITS = {
     "likes": "I like a and b, ",
     "said": "said that ",
     "feelings": "i feel sad ",
+    "degrees": "been so ",
+    "Chinese degrees": "很不",
 }
 
 
@@ -141,7 +143,7 @@ def test_a_hostile_text_takes_linear_time(unit: str) -> None:
     assert time.process_time() - began < SECONDS
 
 
-@pytest.mark.parametrize("unit", ["digits", "a gap", "initials", "names", "Chinese sentences"])
+@pytest.mark.parametrize("unit", ["a gap", "initials", "degrees", "Chinese sentences"])
 def test_the_longest_message_is_read(unit: str) -> None:
     began = time.process_time()
     _read((UNITS[unit] * LONGEST)[:LONGEST])

@@ -165,7 +165,7 @@ def test_hostile_texts_take_linear_time(hostile: str) -> None:
     passages = split_passages(hostile)
 
     assert passages
-    assert time.process_time() - begun < 10
+    assert time.process_time() - begun < 30  # under 1 s, or many minutes
 
 
 @pytest.mark.parametrize(("max_chars", "overlap"), [(15, 0), (900, -1)])

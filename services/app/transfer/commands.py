@@ -71,6 +71,9 @@ def import_command(
     user it names, unless --user says who has them all:
 
     [bold]mnema import mem0 memories.json[/]
+
+    Of several users each is imported wholly or not at all, and a table says what became of each.
+    The same command, repeated, finds what is there already and does the rest.
     """
     system, path = (source[0], source[1]) if len(source) == 2 else ("", source[0])
     if len(source) > 2 or (system and system not in READERS):

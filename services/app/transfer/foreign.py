@@ -1,9 +1,11 @@
 """Reading files of other systems: JSON, or JSON Lines, and where in them a thing stands."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.app.transfer.records import ForeignError
 
@@ -13,10 +15,11 @@ _MOST_MISSED = 20
 
 @dataclass(slots=True)
 class ForeignFile:
-    """A file's text and what it means."""
+    """A file's text and what it means; `identity` is the same for files of the same content."""
 
     text: str
     value: Any
+    identity: UUID
     _at: int = 0
     _line: int = 1
     _missed: int = 0
@@ -24,14 +27,16 @@ class ForeignFile:
     @classmethod
     def read(cls, path: Path) -> "ForeignFile":
         """ForeignError, with the line, if it is neither JSON nor JSON Lines."""
+        content = path.read_bytes()
+        identity = uuid5(NAMESPACE_URL, f"file:{hashlib.sha256(content).hexdigest()}")
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise ForeignError(f"{path.name} is no UTF-8 text: byte {error.start}") from None
         try:
-            return cls(text, json.loads(text))
+            return cls(text, json.loads(text), identity)
         except ValueError as whole:
-            return cls(text, _lines(path.name, text, whole))
+            return cls(text, _lines(path.name, text, whole), identity)
 
     def line_of(self, item: Any) -> str:
         """ " (line 12)" for an object that can be found by its id or its text; or nothing.

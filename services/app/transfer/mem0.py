@@ -34,7 +34,7 @@ def read_mem0(file: ForeignFile, user_id: str | None) -> list[Records]:
         owner = user_id or item.get("user_id")
         if not isinstance(owner, str) or not owner:
             raise ForeignError(f"{where} names no user_id: say whose it is with --user")
-        _add(users.setdefault(owner, Records(owner)), where, item)
+        _add(users.setdefault(owner, Records(owner, file.identity)), where, item)
     return list(users.values())
 
 

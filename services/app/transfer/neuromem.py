@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from services.app.transfer.foreign import ForeignFile
 from services.app.transfer.neuromem_graph import add_graph
@@ -14,7 +13,6 @@ from services.app.transfer.records import (
     ForeignError,
     Records,
     add_memory,
-    id_of,
     moment,
     number_in,
     objects,
@@ -23,7 +21,6 @@ from services.app.transfer.records import (
 )
 from services.files.text.chunks import split_chunks
 from services.files.text.document import ExtractedText, FileType, Page
-from services.runtime.ids import new_id
 
 KEYS = ("memories", "conversations", "graph", "kv", "profile", "documents")
 _ROLES = frozenset({"user", "assistant", "system", "tool"})
@@ -41,7 +38,7 @@ def read_neuromem(file: ForeignFile, user_id: str | None) -> list[Records]:
     owner = user_id or data.get("user_id")
     if not isinstance(owner, str) or not owner:
         raise ForeignError("the export names no user_id: say whose it is with --user")
-    into = Records(owner)
+    into = Records(owner, file.identity)
     _add_conversations(into, data.get("conversations") or [], bool(data.get("memories")))
     for where, item in objects("memories", data.get("memories") or []):
         _add_memory(into, where + file.line_of(item), item)
@@ -78,7 +75,7 @@ def _add_conversations(into: Records, value: Any, extracted: bool) -> None:
             message_count=len(said),
             recorded_at=min(times, default=None),
             updated_at=max(times, default=None),
-            last_message_at=max(times, default=datetime.now(UTC).isoformat()),
+            last_message_at=max(times, default=None),
         )
         for sequence, (where, item) in enumerate(said, 1):
             recorded = moment(where, item, "created_at")
@@ -87,7 +84,7 @@ def _add_conversations(into: Records, value: Any, extracted: bool) -> None:
                 raise ForeignError(f"{where}: {role!r} is no role")
             into.add(
                 "messages",
-                message_id=str(id_of(item.get("id"))),
+                message_id=str(into.id_of(item.get("id"))),
                 session_id=session_id,
                 sequence=sequence,
                 role=role,
@@ -106,6 +103,8 @@ def _add_memory(into: Records, where: str, item: Fields) -> None:
     emotion = part(known, "emotion")
     importance = number_in(known, "importance", 1, 10)
     ended = moment(where, item, "valid_until")
+    if ended and datetime.fromisoformat(ended) > datetime.now(UTC):
+        ended = None  # it still stands
     memory_id = add_memory(
         into,
         where,
@@ -133,19 +132,13 @@ def _add_memory(into: Records, where: str, item: Fields) -> None:
 
 
 def _add_value(into: Records, where: str, item: Fields) -> None:
-    into.records.append(
-        (
-            "key_values",
-            {
-                "namespace": str(item.get("namespace") or "default"),
-                "key": text_in(where, item, "key"),
-                "value": item.get("value"),
-                "recorded_at": moment(where, item, "updated_at")
-                or moment(where, item, "created_at")
-                or datetime.now(UTC).isoformat(),
-            },
-        )
+    into.add(
+        "key_values",
+        namespace=str(item.get("namespace") or "default"),
+        key=text_in(where, item, "key"),
+        recorded_at=moment(where, item, "updated_at") or moment(where, item, "created_at"),
     )
+    into.records[-1][1]["value"] = item.get("value")  # null is a value like any other
 
 
 def _add_profile(into: Records, profile: Any) -> None:
@@ -200,7 +193,7 @@ def _add_document(into: Records, where: str, item: Fields, number: int) -> None:
 
     data = text.encode()
     chunks = split_chunks(ExtractedText(FileType.TXT, "text/plain", (Page(None, text),)))
-    file_id = str(id_of(item.get("id") or uuid4()))
+    file_id = str(into.id_of(item.get("id")))
     recorded = moment(where, item, "created_at")
     into.add(
         "documents",
@@ -222,7 +215,7 @@ def _add_document(into: Records, where: str, item: Fields, number: int) -> None:
     for chunk in chunks:
         into.add(
             "chunks",
-            chunk_id=str(new_id()),
+            chunk_id=str(into.new_id()),
             file_id=file_id,
             position=chunk.position,
             content=chunk.text,

@@ -7,7 +7,6 @@ from services.app.transfer.records import (
     Fields,
     ForeignError,
     Records,
-    id_of,
     moment,
     number_in,
     objects,
@@ -89,7 +88,7 @@ def _add_edge(
         _ensure(into, nodes, key, key[1], {}, created)
     into.add(
         "graph_edges",
-        edge_id=str(id_of(item.get("id"))),
+        edge_id=str(into.id_of(item.get("id"))),
         source_type=source[0],
         source_id=source[1],
         edge_type=CUSTOM if custom else edge_type,

@@ -1,12 +1,12 @@
 """Records of our own format, made from what another system has."""
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
-
-from services.runtime.ids import new_id
 
 MEMORY_TYPES = frozenset(
     {
@@ -15,6 +15,8 @@ MEMORY_TYPES = frozenset(
     }
 )
 Fields = Mapping[str, Any]
+# When a file was made it does not say; what is always the same can be recognised.
+_MADE_AT = datetime.fromtimestamp(0, UTC)
 
 
 class ForeignError(Exception):
@@ -23,11 +25,36 @@ class ForeignError(Exception):
 
 @dataclass
 class Records:
-    """What goes to one user. `left_out` says how many things of a kind could not be carried."""
+    """What goes to one user. `left_out` says how many things of a kind could not be carried.
+
+    The same file gives the same ids, and the same `request_id`: repeated, it is known again.
+    """
 
     user_id: str
+    file_identity: UUID
     records: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
+    _made: int = 0
+
+    @property
+    def request_id(self) -> str:
+        """What the import of these is called."""
+        return str(uuid5(self.file_identity, json.dumps(self._header(), sort_keys=True)))
+
+    def new_id(self) -> UUID:
+        """An id of the user and the next place in the file; ids are in their places' order."""
+        self._made += 1
+        own = uuid5(self.file_identity, f"{self._made} of {self.user_id}")
+        return UUID(bytes=self._made.to_bytes(6, "big") + own.bytes[6:])
+
+    def id_of(self, given: object) -> UUID:
+        """The id itself if it is a UUID, one that is always the same for it, or a new one."""
+        if given is None or given == "":
+            return self.new_id()
+        try:
+            return UUID(str(given))
+        except ValueError:
+            return uuid5(NAMESPACE_URL, f"imported:{given}")
 
     def add(self, kind: str, **fields: Any) -> None:
         """Adds a record; fields that are None are left to the database's defaults."""
@@ -40,19 +67,19 @@ class Records:
 
     def lines(self) -> list[dict[str, Any]]:
         """The lines of an export."""
-        counts: dict[str, int] = {}
-        for kind, _ in self.records:
-            counts[kind] = counts.get(kind, 0) + 1
-        header = {
-            "kind": "header",
+        header = {"kind": "header", **self._header()}
+        records = [{"kind": kind, "record": record} for kind, record in self.records]
+        trailer = {"kind": "trailer", "counts": header["counts"], "file_bytes": 0}
+        return [header, *records, trailer]
+
+    def _header(self) -> dict[str, Any]:
+        return {
             "format": "mnema.export",
             "version": 1,
             "user_id": self.user_id,
-            "exported_at": datetime.now(UTC).isoformat(),
-            "counts": counts,
+            "exported_at": _MADE_AT.isoformat(),
+            "counts": dict(Counter(kind for kind, _ in self.records)),
         }
-        records = [{"kind": kind, "record": record} for kind, record in self.records]
-        return [header, *records, {"kind": "trailer", "counts": counts, "file_bytes": 0}]
 
 
 def add_memory(into: Records, where: str, item: Fields, content: str, **fields: Any) -> str:
@@ -64,12 +91,12 @@ def add_memory(into: Records, where: str, item: Fields, content: str, **fields: 
     updated = moment(where, item, "updated_at") or created
     if created and updated and updated < created:
         updated = created
-    memory_id = str(id_of(item.get("id") or item.get("memory_id")))
+    memory_id = str(into.id_of(item.get("id") or item.get("memory_id")))
     if len(content) > 16_384:
         raise ForeignError(f"{where} has {len(content)} characters: a memory has at most 16,384")
     into.add(
         "memories",
-        item_id=str(new_id()),
+        item_id=str(into.new_id()),
         memory_id=memory_id,
         content=content,
         first_recorded_at=created or updated,
@@ -78,16 +105,6 @@ def add_memory(into: Records, where: str, item: Fields, content: str, **fields: 
         **fields,
     )
     return memory_id
-
-
-def id_of(given: object) -> UUID:
-    """The id itself if it is a UUID, one that is always the same for it, or a new one."""
-    if given is None or given == "":
-        return new_id()
-    try:
-        return UUID(str(given))
-    except ValueError:
-        return uuid5(NAMESPACE_URL, f"imported:{given}")
 
 
 def text_in(where: str, item: Fields, *names: str) -> str:

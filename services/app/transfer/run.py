@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -22,6 +22,7 @@ from services.app.credentials import Credentials
 from services.app.transfer.foreign import ForeignFile
 from services.app.transfer.mem0 import read_mem0
 from services.app.transfer.neuromem import read_neuromem
+from services.app.transfer.outcomes import counted, import_records, show_outcomes
 from services.app.transfer.records import ForeignError, Records
 from services.runtime.errors import FailedPrecondition
 
@@ -73,22 +74,33 @@ def import_file(server: Server, user_id: str, path: Path, console: Console) -> N
                 user_id, path, lambda done, total: bar.update(task, completed=done, total=total)
             )
         )
-    _say(console, user_id, result["imported"], {})
+    counts = counted(result["imported"])
+    console.print(f"[green]imported[/] for {escape(user_id)}: {counts}", highlight=False)
 
 
 def import_foreign(
     server: Server, system: str, path: Path, user_id: str | None, console: Console
 ) -> None:
-    """Imports another system's export: all users of it, each wholly or not at all."""
+    """Imports another system's export: each user of it wholly or not at all.
+
+    FailedPrecondition if one was not, when all have had their turn.
+    """
     found = _told(lambda: READERS[system](ForeignFile.read(path), user_id))
+    outcomes = []
     with server.client() as memory, _progress(console, MofNCompleteColumn()) as bar:
         task = bar.add_task(f"importing from {system}", total=len(found))
         for records in found:
-            result = _told(partial(memory.import_from, records.user_id, records.lines()))
+            outcomes.append(import_records(memory, records))
             bar.advance(task)
-            _say(bar.console, records.user_id, result["imported"], records.left_out)
     if not found:
         console.print("there was nothing in it")
+        return
+    show_outcomes(console, outcomes)
+    if failed := sum(outcome.state == "failed" for outcome in outcomes):
+        raise FailedPrecondition(
+            f"{failed} of {len(outcomes)} users could not be imported; what is there stays, and "
+            "the same command goes on with the rest"
+        )
 
 
 def _told(work: Callable[[], Done]) -> Done:
@@ -97,13 +109,6 @@ def _told(work: Callable[[], Done]) -> Done:
         return work()
     except (ForeignError, ValueError, OSError, MnemaError) as error:
         raise FailedPrecondition(str(error)) from error
-
-
-def _say(console: Console, user_id: str, imported: dict[str, int], left: dict[str, int]) -> None:
-    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(imported.items()))
-    console.print(f"[green]imported[/] for {user_id}: {counts or 'nothing'}", highlight=False)
-    for kind, count in left.items():
-        console.print(f"[yellow]left out[/]: {count} {kind}", highlight=False)
 
 
 def _progress(console: Console, count: ProgressColumn) -> Progress:

@@ -15,6 +15,7 @@ from services.ingest.extraction.answer import (
 )
 from services.ingest.extraction.local.times import find_time
 from services.ingest.extraction.model import (
+    TASTE,
     ConversationBatch,
     EntityRef,
     ExtractedMemory,
@@ -96,14 +97,14 @@ class _Reading:
     def _fact(self, fact: FactAnswer) -> ExtractedMemory:
         subject = self._entity(EntityAnswer(name=fact.subject or "user", type="PERSON"))
         return ExtractedMemory(
-            memory_type=fact.type,
+            memory_type="fact" if fact.type == TASTE else fact.type,
             content=fact.content,
             importance=fact.importance,
             confidence=fact.confidence,
             emotion=fact.emotion.value() if fact.emotion else None,
             entities=self._entities(fact.entities),
             slot=slot_of(subject, fact.slot) if fact.slot else None,
-            category=fact.category,
+            category=TASTE if fact.type == TASTE else fact.category,
             source_message_ids=self._ids(fact.sources),
         )
 

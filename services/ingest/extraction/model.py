@@ -13,6 +13,7 @@ __all__ = [
     "MEMORY_TYPES",
     "NODE_TYPES",
     "SLOTS",
+    "TASTE",
     "ConversationBatch",
     "Emotion",
     "EntityRef",
@@ -45,6 +46,8 @@ MEMORY_TYPES = frozenset(
         "reference",
     }
 )
+# Of a fact that says what somebody likes or not: a lasting statement, and still told apart.
+TASTE = "preference"
 # What a person has one of at a time. Beside these, "favorite_<thing>".
 SLOTS = frozenset(
     {

@@ -13,11 +13,12 @@ from services.ingest.extraction.model import (
     MEMORY_TYPES,
     NODE_TYPES,
     SLOTS,
+    TASTE,
     ConversationBatch,
 )
 from services.providers.llm.base import ChatMessage, ResponseSchema
 
-FACT_TYPES = tuple(sorted(MEMORY_TYPES - {"episodic", "insight"}))
+FACT_TYPES = tuple(sorted(MEMORY_TYPES - {"episodic", "insight", TASTE}))
 ENTITY_TYPES = tuple(sorted(set(NODE_TYPES) - {"MEMORY"}))
 RELATIONS = tuple(sorted(set(EDGE_TYPES) - {"HAS_MEMORY", "MENTIONS"}))
 
@@ -41,10 +42,11 @@ null the person is the user: leave the subject out ("Works at Google.") in facts
 and use the name "user" with type USER in triples.
 - Write contents in the language of the conversation.
 - "sources" holds the "index" of every message an item comes from.
-- facts: stable statements. "type" is fact, preference, decision, todo, instruction or another of \
+- facts: stable statements. "type" is fact, decision, todo, instruction or another of \
 {", ".join(FACT_TYPES)}. "category" is one of work, skill, hobby, personal, education, location, \
-health, relationship, finance, or null. "subject" is the name of the person it is about, "user" \
-for the user. "slot" is set only for what has one value at a time and holds now: \
+health, relationship, finance, {TASTE} (what somebody likes or dislikes), or null. "subject" is \
+the name of the person it is about, "user" for the user. "slot" is set only for what has one value \
+at a time and holds now: \
 {", ".join(sorted(SLOTS))} or {FAVORITE_SLOT}<thing>; otherwise null.
 - episodes: what happened. "event_at" is when, ISO 8601, resolved against the message's "said_at" \
 and the "timezone"; null if it was not said. "event_text" holds the words used ("last week").

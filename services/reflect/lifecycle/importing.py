@@ -1,31 +1,38 @@
-"""An import: the records of an export, for a user who has nothing yet; all of it or nothing."""
+"""An import: the records of an export, for a user who has nothing yet; all of it or nothing.
+
+Everything is received and checked first. Only then is there a transaction, and it waits for
+nobody.
+"""
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from mnema.v1 import lifecycle_service_pb2 as pb
 from services.contract.digest_job import DigestJob
-from services.contract.stored_object import StoredObject
 from services.contract.user import User
 from services.providers.objects.storage import ObjectStorage
+from services.reflect.lifecycle.columns import RecordChecks
 from services.reflect.lifecycle.incoming import ImportStream, fields_of
+from services.reflect.lifecycle.incoming_files import DOCUMENTS, IncomingFiles
 from services.reflect.lifecycle.limits import TransferLimits, Turns
+from services.reflect.lifecycle.spool import Spool
 from services.runtime.database import Connection, Database
-from services.runtime.errors import DeadlineExceeded, invalid
+from services.runtime.errors import DeadlineExceeded
 from services.runtime.ids import new_id
 from services.runtime.scope import Scope
 from services.storage import jobs, portable
 from services.storage.foundation import register_user
-from services.storage.owner_tables import USERS, act_for, close_to_writers
+from services.storage.owner_tables import USERS, OwnerTable, act_for, close_to_writers
 from services.storage.portable import RecordStore
 from services.storage.requests import answered, once
 
 Answer = pb.ImportUserDataResponse
-DOCUMENTS = "documents"
+_Rows: TypeAlias = list[tuple[int, dict[str, Any]]]
 
 
 @dataclass(slots=True)
@@ -40,22 +47,30 @@ class ImportCall:
         return self.described
 
 
-@dataclass(slots=True)
-class _Awaited:
-    """A file whose record has come: where its bytes go, and what they must amount to."""
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What is known of the database before the first record: its tables, its clock."""
 
-    stored: StoredObject
-    sha256: str
-    mime_type: str
+    tables: Sequence[OwnerTable]
+    moment: datetime
+    monotonic: float
+
+    def seconds_until(self, moment: datetime) -> float:
+        """By the database's clock."""
+        passed = timedelta(seconds=time.monotonic() - self.monotonic)
+        return (moment - self.moment - passed).total_seconds()
 
 
 class Importer:
-    """Takes imports in, a few at once."""
+    """Takes imports in, a few at once. What has come of them waits in files of `folder`."""
 
-    def __init__(self, database: Database, objects: ObjectStorage, limits: TransferLimits) -> None:
+    def __init__(
+        self, database: Database, objects: ObjectStorage, limits: TransferLimits, folder: Path
+    ) -> None:
         self._database = database
         self._objects = objects
         self._limits = limits
+        self._folder = folder
         self._turns = Turns(limits.imports_at_once, "imports")
 
     async def take(self, messages: AsyncIterator[pb.ImportUserDataRequest]) -> Answer:
@@ -77,122 +92,103 @@ class Importer:
         header = await stream.header()
         described = header.SerializeToString(deterministic=True)
         call = ImportCall(target.request_id, user.user_id.encode() + b"\0" + described)
+        begun = await self._begin(user, call)
+        if isinstance(begun, Answer):
+            return begun
+        files = IncomingFiles(self._database, self._objects, self._limits, user)
+        async with Spool.open(self._folder, self._limits.max_record_bytes) as spool:
+            checks = RecordChecks(begun.tables, begun.moment)
+            await _receive(stream, checks, files, spool)
+            await asyncio.sleep(begun.seconds_until(checks.newest))
+            storing = _Storing(user, begun.tables, self._limits, spool, files)
+            # Not `run`: nobody else writes for this user meanwhile.
+            async with self._database.transaction(Scope(user.tenant_id)) as connection:
+                await close_to_writers(connection, user.owner_id)
+                await act_for(connection, user.owner_id)
+
+                async def write() -> Answer:
+                    await storing.store(connection)
+                    return Answer(imported=stream.counts, file_bytes=stream.file_bytes)
+
+                return await once(connection, user.owner_id, call, Answer, write)
+
+    async def _begin(self, user: User, call: ImportCall) -> Answer | _Begun:
+        """The answer to a call that is repeated. FailedPrecondition: the user has something."""
         async with self._database.transaction(user.scope, readonly=True) as connection:
             known = await answered(connection, user.owner_id, call, Answer)
-        if known is not None:
-            return known
-        # Not `run`: a stream cannot be read twice. Nobody else writes for this user meanwhile.
-        async with self._database.transaction(Scope(user.tenant_id)) as connection:
-            await close_to_writers(connection, user.owner_id)
-            await act_for(connection, user.owner_id)
-
-            async def write() -> Answer:
-                return await _Import(self._database, self._objects, self._limits, user).store(
-                    connection, stream
-                )
-
-            return await once(connection, user.owner_id, call, Answer, write)
+            if known is not None:
+                return known
+            moment = await portable.begin_reading(connection)
+            tables = await portable.portable_tables(connection)
+            await portable.check_empty(connection, user.owner_id, user.user_id, tables)
+        return _Begun(tables, moment, time.monotonic())
 
 
-class _Import:
-    """One import, inside its transaction."""
+async def _receive(
+    stream: ImportStream, checks: RecordChecks, files: IncomingFiles, spool: Spool
+) -> None:
+    """Everything up to the trailer: checked, the records in the spool, the bytes stored."""
+    async for part in stream.parts():
+        if isinstance(part, pb.ExportRecord):
+            fields = fields_of(part, stream.records)
+            checks.check(part.kind, fields, stream.records)
+            if part.kind == DOCUMENTS:
+                files.expect(fields, stream.records)
+            await spool.add(part)
+        else:
+            await files.take(part)
+    await files.end()
+
+
+class _Storing:
+    """What was received, on its way into the tables."""
 
     def __init__(
-        self, database: Database, objects: ObjectStorage, limits: TransferLimits, user: User
+        self,
+        user: User,
+        tables: Sequence[OwnerTable],
+        limits: TransferLimits,
+        spool: Spool,
+        files: IncomingFiles,
     ) -> None:
-        self._database = database
-        self._objects = objects
-        self._limits = limits
         self._user = user
-        self._awaited: dict[str, _Awaited] = {}
-        self._kind = ""
-        self._columns: tuple[str, ...] = ()
-        self._rows: list[tuple[int, dict[str, Any]]] = []
-        self._characters = 0
-        self._file_id = ""
-        self._chunks: list[bytes] = []
+        self._tables = tables
+        self._limits = limits
+        self._spool = spool
+        self._files = files
 
-    async def store(self, connection: Connection, stream: ImportStream) -> Answer:
-        user = self._user
-        tables = await portable.portable_tables(connection)
+    async def store(self, connection: Connection) -> None:
+        """Stores all of it, in a transaction that has closed the user to other writers."""
+        user, tables = self._user, self._tables
         await portable.check_empty(connection, user.owner_id, user.user_id, tables)
         await portable.forget_user_row(connection, user.owner_id)
-        records = RecordStore(connection, user.owner_id, user.tenant_id, user.user_id, tables)
-        async for part in stream.parts():
-            if isinstance(part, pb.ExportRecord):
-                if stream.records == 1 and part.kind != USERS:
-                    await register_user(connection, user.owner_id, user.tenant_id, user.user_id)
-                await self._take_record(records, part, stream.records)
-            else:
-                await self._take_piece(part)
-        await self._flush(records)
-        await self._end_file()
-        for file_id in self._awaited:
-            raise invalid("file_piece", f"the bytes of file {file_id} did not come")
-        if not stream.records:
+        if self._spool.first_kind != USERS:
             await register_user(connection, user.owner_id, user.tenant_id, user.user_id)
+        records = RecordStore(connection, user.owner_id, user.tenant_id, user.user_id, tables)
+        async for kind, rows in self._batches(records):
+            await records.store(kind, tuple(rows[0][1]), rows)
         await self._queue(connection, await portable.finish_import(connection, user.owner_id))
-        return Answer(imported=stream.counts, file_bytes=stream.file_bytes)
 
-    async def _take_record(
-        self, records: RecordStore, record: pb.ExportRecord, number: int
-    ) -> None:
-        row = records.checked(record.kind, fields_of(record, number), number)
-        if record.kind == DOCUMENTS and row.get("source_type") == "upload":
-            row["object_key"] = self._await(row, number).key
-        columns = tuple(sorted(row))
-        if (record.kind, columns) != (self._kind, self._columns):
-            await self._flush(records)
-            self._kind, self._columns = record.kind, columns
-        self._rows.append((number, row))
-        self._characters += len(record.json)
-        full = len(self._rows) >= self._limits.batch_records
-        if full or self._characters >= self._limits.batch_characters:
-            await self._flush(records)
-
-    async def _flush(self, records: RecordStore) -> None:
-        rows, self._rows, self._characters = self._rows, [], 0
+    async def _batches(self, records: RecordStore) -> AsyncIterator[tuple[str, _Rows]]:
+        """Rows of one kind that have the same columns, some at a time."""
+        last: tuple[str, frozenset[str]] = ("", frozenset())
+        rows: _Rows = []
+        number = characters = 0
+        async for record in self._spool.records():
+            number += 1
+            row = records.row(record.kind, fields_of(record, number))
+            if record.kind == DOCUMENTS:
+                row["object_key"] = self._files.key_of(row)
+            form = (record.kind, frozenset(row))
+            full = len(rows) >= self._limits.batch_records
+            if rows and (form != last or full or characters >= self._limits.batch_characters):
+                yield last[0], rows
+                rows, characters = [], 0
+            last = form
+            rows.append((number, row))
+            characters += len(record.json)
         if rows:
-            await records.store(self._kind, self._columns, rows)
-
-    def _await(self, row: dict[str, Any], number: int) -> StoredObject:
-        file_id, sha256 = str(row.get("file_id")), str(row.get("sha256"))
-        try:
-            stored = StoredObject.imported(self._user, UUID(file_id))
-        except ValueError:
-            raise invalid("record", f"record {number}: file_id is no UUID") from None
-        self._awaited[str(stored.file_id)] = _Awaited(
-            stored, sha256.removeprefix("\\x"), str(row.get("mime_type"))
-        )
-        return stored
-
-    async def _take_piece(self, piece: pb.ExportFilePiece) -> None:
-        if piece.file_id != self._file_id:
-            await self._end_file()
-            if piece.file_id not in self._awaited:
-                raise invalid("file_piece.file_id", f"no record names file {piece.file_id!r}")
-            self._file_id = piece.file_id
-        self._chunks.append(piece.chunk)
-        if sum(map(len, self._chunks)) > self._limits.max_file_bytes:
-            raise invalid("file_piece.chunk", f"file {piece.file_id} is too large")
-
-    async def _end_file(self) -> None:
-        """Uploads the file that has come; should the import fail, a job deletes its bytes."""
-        if not self._file_id:
-            return
-        data, awaited = b"".join(self._chunks), self._awaited.pop(self._file_id)
-        self._chunks, file_id, self._file_id = [], self._file_id, ""
-        if hashlib.sha256(data).hexdigest() != awaited.sha256:
-            raise invalid("file_piece.chunk", f"file {file_id}: the bytes are not those it had")
-        # As the tenant: the user is closed to other writers.
-        async with self._database.transaction(Scope(self._user.tenant_id)) as connection:
-            await jobs.enqueue(
-                connection,
-                jobs.SWEEP_OBJECT,
-                awaited.stored.payload(),
-                delay_seconds=self._limits.sweep_seconds,
-            )
-        await self._objects.upload(awaited.stored.key, data, awaited.mime_type)
+            yield last[0], rows
 
     async def _queue(self, connection: Connection, unfinished: list[portable.Unfinished]) -> None:
         """Jobs for what is to be extracted or digested and for everything that has no vector."""

@@ -100,7 +100,18 @@ def fields_of(record: pb.ExportRecord, number: int) -> dict[str, Any]:
         raise invalid("record.json", f"record {number} is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise invalid("record.json", f"record {number} is no JSON object")
+    if "\\ud" in record.json.lower() and not _is_text(found):
+        raise invalid("record.json", f"record {number} has half a character")
     return found
+
+
+def _is_text(found: dict[str, Any]) -> bool:
+    """Whether it can be written in UTF-8: JSON can name halves of characters."""
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _no_number(name: str) -> NoReturn:

@@ -14,11 +14,11 @@ MIB = KIB * KIB
 class TransferLimits:
     """Times are in seconds.
 
-    An export or an import holds a connection to the database as long as it runs, and an import
-    one file in memory: one more than `exports_at_once` or `imports_at_once` is refused. A
-    stream that sends nothing for `piece_seconds` is given up. Bytes of an import that was not
-    finished are deleted after `sweep_seconds`: by then it must be over, so it takes
-    `import_seconds` at most.
+    An export holds a connection to the database as long as it runs. An import has its records
+    on disk, up to `max_record_bytes`, and one file in memory. One more of them than
+    `exports_at_once` or `imports_at_once` is refused. A stream that sends nothing for
+    `piece_seconds` is given up. Bytes of an import that was not finished are deleted after
+    `sweep_seconds`: by then it must be over, so it takes `import_seconds` at most.
     """
 
     exports_at_once: int = 4
@@ -27,6 +27,7 @@ class TransferLimits:
     import_seconds: float = 3600.0
     sweep_seconds: float = 7800.0
     max_records: int = 2_000_000
+    max_record_bytes: int = 4 * 1024 * MIB
     max_file_bytes: int = 32 * MIB
     max_total_bytes: int = 10 * 1024 * MIB
     batch_records: int = 200

@@ -26,6 +26,7 @@ from services.runtime.interceptors.handlers import (
 )
 from services.runtime.interceptors.requests import Call, Request
 from services.runtime.interceptors.validation import checks_of, reader_of
+from services.runtime.limits import SLOW_METHODS, SLOW_SECONDS
 from services.runtime.telemetry import RpcMetrics
 
 _MAX_REMEMBERED = 1024  # methods; unknown ones reach this table too, so it has an end
@@ -61,17 +62,18 @@ class ServingInterceptor(grpc.aio.ServerInterceptor):
         """The handler with all of it around; a method that no service has is an error."""
         handler = found or UNKNOWN_METHOD
         streaming = bool(handler.request_streaming or handler.response_streaming)
-        limits = self._settings
-        call = Call(
-            method,
-            method if found else _UNKNOWN,
-            limits.stream_deadline_seconds if streaming else limits.default_deadline_seconds,
-        )
+        call = Call(method, method if found else _UNKNOWN, self._deadline(method, streaming))
         keys = self._keys if found and needs_key(method) else None
         checked = checks_of(handler, method)
         inner = behavior_of(handler)
         make = self._stream if handler.response_streaming else self._unary
         return rebuilt(handler, make(call, keys, checked, inner), reader_of(handler, method))
+
+    def _deadline(self, method: str, streaming: bool) -> float:
+        """The seconds of a call whose client gives none."""
+        if streaming:
+            return self._settings.stream_deadline_seconds
+        return SLOW_SECONDS if method in SLOW_METHODS else self._settings.default_deadline_seconds
 
     def _unary(
         self, call: Call, keys: KeyRing | None, checked: Callable[[Any], Any], inner: Behavior

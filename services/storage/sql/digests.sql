@@ -38,7 +38,7 @@ ORDER BY recorded_at DESC, memory_id DESC LIMIT $2
 WITH marked AS (
     UPDATE memories SET digest_id = $3 WHERE owner_id = $1 AND item_id = ANY($2::uuid[]) RETURNING item_id, recorded_at)
 INSERT INTO digest_marks (owner_id, item_id, recorded_at, digest_id)
-SELECT $1, item_id, greatest(now(), recorded_at, (SELECT max(recorded_at) FROM digest_marks
+SELECT $1, item_id, greatest(record_time(), recorded_at, (SELECT max(recorded_at) FROM digest_marks
                                                   WHERE owner_id = $1 AND digest_marks.item_id = marked.item_id)), $3
 FROM marked
 ON CONFLICT (owner_id, item_id, recorded_at) DO UPDATE SET digest_id = excluded.digest_id
@@ -137,7 +137,7 @@ FROM emotion_profiles WHERE owner_id = $1 AND revision = $2
 
 -- name: retract_profile
 -- $1 owner_id. Key: uq_emotion_profiles_present. Never before it was recorded.
-UPDATE emotion_profiles SET retracted_at = greatest(now(), recorded_at) WHERE owner_id = $1 AND retracted_at IS NULL
+UPDATE emotion_profiles SET retracted_at = greatest(record_time(), recorded_at) WHERE owner_id = $1 AND retracted_at IS NULL
 
 -- name: insert_profile
 -- $1 owner_id, then the columns in their order, but for the revision: that follows the last one, even if it was taken
@@ -146,5 +146,5 @@ INSERT INTO emotion_profiles (owner_id, revision, latest_state, latest_state_per
     latest_state_arousal, latest_state_updated_at, valence_sum, arousal_sum, source_count, label_counts, trigger_counts,
     last_reflected_at, source_memory_ids, recorded_at)
 SELECT $1, 1 + coalesce(max(revision), 0), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-       greatest(now(), max(retracted_at))
+       greatest(record_time(), max(retracted_at))
 FROM emotion_profiles WHERE owner_id = $1

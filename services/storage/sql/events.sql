@@ -12,14 +12,22 @@ WITH written AS (
     RETURNING tenant_id)
 SELECT pg_notify('mnema_events', tenant_id || ' ' || $1::uuid) FROM (SELECT DISTINCT tenant_id FROM written) AS told
 
+-- name: hold_users
+-- $1 owner_id[]. Nobody erases these users until the transaction ends (services/runtime/opening.py). In one order, so that
+-- no two wait for each other.
+SELECT pg_advisory_xact_lock_shared(hashtextextended(owner_id::text, 2))
+FROM (SELECT DISTINCT owner_id FROM unnest($1::uuid[]) AS given (owner_id) ORDER BY owner_id) AS users
+
 -- name: insert_call_events
--- $1 tenant_id; arrays, one entry an event: $2 owner_id, $3 user_id, $4 event_id, $5 kind, $6 details (JSON text),
--- $7 recorded_at. Key: pk_events. Of a tenant that acts for no single user.
+-- $1 tenant_id; arrays, one entry an event: $2 owner_id, $3 event_id, $4 kind, $5 details (JSON text), $6 recorded_at.
+-- Keys: pk_users, pk_events. Of a tenant that acts for no single user, behind hold_users. What was called for somebody who
+-- is not there, or is no longer, is told as the tenant's own and names nobody.
 WITH written AS (
     INSERT INTO events (owner_id, tenant_id, user_id, event_id, kind, details, recorded_at)
-    SELECT owner_id, $1, user_id, event_id, kind, details::jsonb, recorded_at
-    FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[]) WITH ORDINALITY
-        AS given (owner_id, user_id, event_id, kind, details, recorded_at, n)
+    SELECT coalesce(users.owner_id, $1), $1, coalesce(users.user_id, ''), event_id, kind, details::jsonb, given.recorded_at
+    FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[]) WITH ORDINALITY
+        AS given (owner_id, event_id, kind, details, recorded_at, n)
+    LEFT JOIN users USING (owner_id)
     ORDER BY n
     RETURNING owner_id)
 SELECT pg_notify('mnema_events', $1::uuid || ' ' || owner_id) FROM (SELECT DISTINCT owner_id FROM written) AS told

@@ -1,8 +1,11 @@
 -- Locks, idempotency, embedding spaces and the registering of users: what every family of tables needs.
 
 -- name: lock_owner
--- One writer at a time for what a user's memory consists of. Held until the transaction ends.
-SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0))
+-- One writer at a time for what a user's memory consists of. Held until the transaction ends. What it records is recorded
+-- at the moment at which it got the lock (record_time).
+SELECT set_config('mnema.moment',
+                  coalesce(nullif(current_setting('mnema.moment', true), ''), clock_timestamp()::text), true)
+FROM pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0))
 
 -- name: register_user
 -- $1 owner_id, $2 tenant_id, $3 user_id. Key: pk_users. No row if the user is known.

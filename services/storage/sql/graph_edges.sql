@@ -1,7 +1,7 @@
 -- Edges of a user's graph. The writers hold the owner's lock, so a row they read stays as it is.
 
 -- name: transaction_time
-SELECT now()
+SELECT record_time()
 
 -- name: edges_about
 -- $1 owner_id; triples: $2 source types, $3 source ids, $4 edge types, $5 custom types, $6 target types, $7 target ids;
@@ -66,14 +66,14 @@ ORDER BY revision DESC LIMIT 1
 
 -- name: delete_edge
 -- $1 owner_id, $2 edge_id. Key: uq_graph_edges_present.
-UPDATE graph_edges SET retracted_at = greatest(now(), recorded_at), closed_reason = 'deleted'
+UPDATE graph_edges SET retracted_at = greatest(record_time(), recorded_at), closed_reason = 'deleted'
 WHERE owner_id = $1 AND edge_id = $2 AND retracted_at IS NULL
 RETURNING true
 
 -- name: delete_edges_of
 -- $1 owner_id, $2 node_type, $3 node_id. Keys: ix_graph_edges_source, ix_graph_edges_target. An edge to itself counts once.
 WITH gone AS (
-    UPDATE graph_edges SET retracted_at = greatest(now(), recorded_at), closed_reason = 'deleted'
+    UPDATE graph_edges SET retracted_at = greatest(record_time(), recorded_at), closed_reason = 'deleted'
     WHERE owner_id = $1 AND retracted_at IS NULL
       AND ((source_type = $2 AND source_id = $3) OR (target_type = $2 AND target_id = $3))
     RETURNING 1)
@@ -94,7 +94,7 @@ CROSS JOIN LATERAL (
            AND e.edge_type = k.edge_type AND (e.first_recorded_at, e.edge_id) < ($7, $8)
            AND CASE WHEN $5::timestamptz IS NULL THEN e.retracted_at IS NULL
                     ELSE e.recorded_at <= $5 AND (e.retracted_at IS NULL OR e.retracted_at > $5) END
-           AND ($6 OR e.valid_to IS NULL OR e.valid_to > coalesce($5, now()))
+           AND ($6 OR e.valid_to IS NULL OR e.valid_to > coalesce($5, statement_timestamp()))
          ORDER BY e.first_recorded_at DESC, e.edge_id DESC LIMIT $9)
         UNION ALL
         (SELECT e.*, 'in' AS direction FROM graph_edges e
@@ -103,7 +103,7 @@ CROSS JOIN LATERAL (
            AND ($10 = 'in' OR e.source_type <> n.node_type OR e.source_id <> n.node_id)
            AND CASE WHEN $5::timestamptz IS NULL THEN e.retracted_at IS NULL
                     ELSE e.recorded_at <= $5 AND (e.retracted_at IS NULL OR e.retracted_at > $5) END
-           AND ($6 OR e.valid_to IS NULL OR e.valid_to > coalesce($5, now()))
+           AND ($6 OR e.valid_to IS NULL OR e.valid_to > coalesce($5, statement_timestamp()))
          ORDER BY e.first_recorded_at DESC, e.edge_id DESC LIMIT $9)) found
     ORDER BY found.first_recorded_at DESC, found.edge_id DESC LIMIT $9) near
 ORDER BY near.first_recorded_at DESC, near.edge_id DESC
@@ -120,7 +120,7 @@ CROSS JOIN LATERAL (
       AND target_type = t.node_type AND target_id = t.node_id
       AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
                ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
-      AND (valid_to IS NULL OR valid_to > coalesce($4, now()))
+      AND (valid_to IS NULL OR valid_to > coalesce($4, statement_timestamp()))
     ORDER BY first_recorded_at DESC, edge_id DESC LIMIT $5) e
 
 -- name: links_of_nodes
@@ -133,14 +133,14 @@ CROSS JOIN LATERAL (
      WHERE owner_id = $1 AND source_type = n.node_type AND source_id = n.node_id
        AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
                 ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
-       AND (valid_to IS NULL OR valid_to > coalesce($4, now()))
+       AND (valid_to IS NULL OR valid_to > coalesce($4, statement_timestamp()))
      ORDER BY edge_type DESC, first_recorded_at DESC, edge_id DESC LIMIT $5)
     UNION ALL
     (SELECT edge_id, source_type, source_id, target_type, target_id FROM graph_edges
      WHERE owner_id = $1 AND target_type = n.node_type AND target_id = n.node_id
        AND CASE WHEN $4::timestamptz IS NULL THEN retracted_at IS NULL
                 ELSE recorded_at <= $4 AND (retracted_at IS NULL OR retracted_at > $4) END
-       AND (valid_to IS NULL OR valid_to > coalesce($4, now()))
+       AND (valid_to IS NULL OR valid_to > coalesce($4, statement_timestamp()))
      ORDER BY edge_type DESC, first_recorded_at DESC, edge_id DESC LIMIT $5)) e
 LIMIT $6
 

@@ -7,7 +7,7 @@
 INSERT INTO graph_nodes (owner_id, node_type, node_id, revision, name, name_id, first_recorded_at, recorded_at)
 SELECT
     $1, t.node_type, t.node_id, 1 + coalesce(last.revision, 0), t.name, t.name_id,
-    greatest(now(), last.retracted_at), greatest(now(), last.retracted_at)
+    greatest(record_time(), last.retracted_at), greatest(record_time(), last.retracted_at)
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS t (node_type, node_id, name, name_id)
 LEFT JOIN LATERAL (
     SELECT revision, retracted_at FROM graph_nodes
@@ -22,7 +22,7 @@ INSERT INTO graph_nodes (
     owner_id, node_type, node_id, revision, name, name_id, properties, first_recorded_at, recorded_at)
 SELECT
     $1, $2, $3, 1 + coalesce(max(revision), 0), $4, $5, $6::jsonb,
-    greatest(now(), max(retracted_at)), greatest(now(), max(retracted_at))
+    greatest(record_time(), max(retracted_at)), greatest(record_time(), max(retracted_at))
 FROM graph_nodes
 WHERE owner_id = $1 AND node_type = $2 AND node_id = $3
 HAVING count(*) = count(retracted_at)
@@ -65,7 +65,7 @@ LIMIT $5
 -- name: revise_node
 -- $1 owner_id, $2 node_type, $3 node_id, $4 name, $5 name_id, $6 properties. Key: uq_graph_nodes_present.
 WITH before AS (
-    UPDATE graph_nodes SET retracted_at = greatest(now(), recorded_at)
+    UPDATE graph_nodes SET retracted_at = greatest(record_time(), recorded_at)
     WHERE owner_id = $1 AND node_type = $2 AND node_id = $3 AND retracted_at IS NULL
     RETURNING revision, first_recorded_at, retracted_at)
 INSERT INTO graph_nodes (
@@ -75,7 +75,7 @@ RETURNING *
 
 -- name: delete_node
 -- $1 owner_id, $2 node_type, $3 node_id. Key: uq_graph_nodes_present.
-UPDATE graph_nodes SET retracted_at = greatest(now(), recorded_at)
+UPDATE graph_nodes SET retracted_at = greatest(record_time(), recorded_at)
 WHERE owner_id = $1 AND node_type = $2 AND node_id = $3 AND retracted_at IS NULL
 RETURNING true
 

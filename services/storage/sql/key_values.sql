@@ -3,7 +3,7 @@
 -- name: retract_values
 -- $1 owner_id, $2 namespace, $3 key[]. Key: uq_key_values_present.
 -- Never before it was recorded: this transaction may have begun before the one that stored the value.
-UPDATE key_values SET retracted_at = greatest(now(), recorded_at)
+UPDATE key_values SET retracted_at = greatest(record_time(), recorded_at)
 WHERE owner_id = $1 AND namespace = $2 AND key = ANY ($3::text[]) AND retracted_at IS NULL
 RETURNING key
 
@@ -11,7 +11,7 @@ RETURNING key
 -- $1 owner_id, $2 namespace; arrays, one entry a value: $3 key, $4 value (JSON text); $5 extraction_id (may be null).
 -- Key: pk_key_values, which also tells the next revision. It is recorded when the one before ends, or later.
 INSERT INTO key_values (owner_id, namespace, key, revision, value, extraction_id, recorded_at)
-SELECT $1, $2, given.key, 1 + coalesce(before.revision, 0), given.value::jsonb, $5, greatest(now(), before.retracted_at)
+SELECT $1, $2, given.key, 1 + coalesce(before.revision, 0), given.value::jsonb, $5, greatest(record_time(), before.retracted_at)
 FROM unnest($3::text[], $4::text[]) AS given (key, value)
 LEFT JOIN LATERAL (
     SELECT revision, retracted_at FROM key_values

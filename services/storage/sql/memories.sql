@@ -26,7 +26,7 @@ FROM memories WHERE owner_id = $1 AND slot = $2 AND slot <> '' AND retracted_at 
 -- name: retract_memory
 -- $1 owner_id, $2 memory_id, $3 reason, $4 superseded_by (may be null). Key: uq_memories_present. At most one row.
 -- Never before it was recorded, though this transaction may have begun earlier.
-UPDATE memories SET retracted_at = greatest(now(), recorded_at), retracted_reason = $3, superseded_by = $4
+UPDATE memories SET retracted_at = greatest(record_time(), recorded_at), retracted_reason = $3, superseded_by = $4
 WHERE owner_id = $1 AND memory_id = $2 AND retracted_at IS NULL
 RETURNING item_id, retracted_at, memory_type, revision
 
@@ -40,9 +40,9 @@ INSERT INTO memories (
     first_recorded_at, recorded_at, last_refreshed_at, retracted_at, retracted_reason, superseded_by)
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    coalesce($21::timestamptz, $22::timestamptz, now()), coalesce($22, now()),
-    coalesce($23::timestamptz, $22, now()),
-    CASE WHEN $24::uuid IS NULL THEN NULL ELSE coalesce($22, now()) END,
+    coalesce($21::timestamptz, $22::timestamptz, record_time()), coalesce($22, record_time()),
+    coalesce($23::timestamptz, $22, record_time()),
+    CASE WHEN $24::uuid IS NULL THEN NULL ELSE coalesce($22, record_time()) END,
     CASE WHEN $24 IS NULL THEN '' ELSE 'superseded' END, $24)
 
 -- name: get_memory

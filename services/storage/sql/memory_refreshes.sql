@@ -7,12 +7,12 @@
 WITH before AS (
     INSERT INTO memory_refreshes (
         owner_id, item_id, recorded_at, importance, source_messages, source_memories, last_refreshed_at)
-    SELECT owner_id, item_id, greatest(now(), last_refreshed_at), importance,
+    SELECT owner_id, item_id, greatest(record_time(), last_refreshed_at), importance,
            cardinality(source_message_ids), cardinality(source_memory_ids), last_refreshed_at
     FROM memories WHERE owner_id = $1 AND item_id = $2
     ON CONFLICT (owner_id, item_id, recorded_at) DO NOTHING)
 UPDATE memories SET
-    last_refreshed_at = greatest(now(), last_refreshed_at),
+    last_refreshed_at = greatest(record_time(), last_refreshed_at),
     importance = CASE WHEN $3::smallint > coalesce(importance, 5) THEN $3 ELSE importance END,
     source_message_ids = source_message_ids || ARRAY(
         SELECT given FROM unnest($4::uuid[]) AS given WHERE given <> ALL (source_message_ids)),

@@ -2,13 +2,17 @@
 -- table, {key} for the columns of its primary key, {columns} for some columns and {values} for what is put into them.
 
 -- name: list_owner_tables
--- Every table with an owner_id: its columns (but those that PostgreSQL fills in), which of them are jsonb and never null,
--- its primary key, and the tables that its foreign keys point to.
+-- Every table with an owner_id: its columns (but those that PostgreSQL fills in) and their types, which of them are jsonb and
+-- never null, which of these begin as an empty object, its primary key, and the tables that its foreign keys point to.
 SELECT held.relname AS name,
        (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
         WHERE attrelid = held.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attidentity = '') AS columns,
+       (SELECT array_agg(format_type(atttypid, NULL) ORDER BY attnum) FROM pg_attribute
+        WHERE attrelid = held.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attidentity = '') AS types,
        (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
         WHERE attrelid = held.oid AND attnum > 0 AND NOT attisdropped AND attnotnull AND atttypid = 'jsonb'::regtype) AS documents,
+       (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        WHERE attrelid = held.oid AND atttypid = 'jsonb'::regtype AND pg_get_expr(adbin, adrelid) = '''{}''::jsonb') AS objects,
        (SELECT array_agg(attname::text ORDER BY part.position)
         FROM pg_index CROSS JOIN unnest(indkey) WITH ORDINALITY AS part (number, position)
         JOIN pg_attribute ON attrelid = held.oid AND attnum = part.number
@@ -61,5 +65,5 @@ SELECT set_config('TimeZone', 'UTC', true), now() AS moment
 
 -- name: insert_records
 -- $1 owner_id, $2 a JSON array of rows, as text.
-INSERT INTO {table} (owner_id, {columns})
-SELECT $1, {values} FROM jsonb_array_elements($2::text::jsonb) AS item, jsonb_populate_record(NULL::{table}, item) AS held
+INSERT INTO {table} ({columns})
+SELECT {values} FROM jsonb_array_elements($2::text::jsonb) AS item, jsonb_populate_record(NULL::{table}, item) AS held

@@ -17,12 +17,15 @@ SELECT $1, 'session', max(number) FROM sessions WHERE owner_id = $1 HAVING count
 UNION ALL
 SELECT $1, 'document', max(number) FROM documents WHERE owner_id = $1 HAVING count(*) > 0
 
--- name: unqueue_sessions
--- $1 owner_id. Key: pk_sessions. The jobs of another system are not here.
-UPDATE sessions SET extraction_queued = EXISTS (
-    SELECT FROM messages WHERE messages.owner_id = $1 AND messages.session_id = sessions.session_id
-        AND extraction_state = 'pending'), idle_queued = false
-WHERE owner_id = $1
+-- name: settle_sessions
+-- $1 owner_id. Keys: pk_sessions, uq_messages_sequence. What a session counts is what it holds, and the jobs of another
+-- system are not here.
+UPDATE sessions SET message_count = coalesce(held.last_sequence, 0), extraction_queued = coalesce(held.pending, false),
+                    idle_queued = false
+FROM sessions AS own LEFT JOIN (
+    SELECT session_id, max(sequence) AS last_sequence, bool_or(extraction_state = 'pending') AS pending
+    FROM messages WHERE owner_id = $1 GROUP BY session_id) AS held USING (session_id)
+WHERE sessions.owner_id = $1 AND own.owner_id = $1 AND own.session_id = sessions.session_id
 
 -- name: await_digests
 -- $1 owner_id. Keys: ix_digests_owner_running, pk_digests. Digests that have not ended wait for a job anew.

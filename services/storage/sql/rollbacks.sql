@@ -4,8 +4,17 @@
 -- or one statement twice, at some moment of the past; of these the one recorded last counts.
 
 -- name: moment
--- Later than every transaction that has held the owner's lock began, and so than all that they recorded.
-SELECT clock_timestamp()
+-- $1 owner_id. Keys: those of the tables. Later than all that is recorded of the user, also where the clock was ahead of
+-- ours, or is behind now.
+SELECT greatest(clock_timestamp(), max(recorded) + interval '1 microsecond') FROM (
+    SELECT greatest(max(recorded_at), max(retracted_at), max(last_refreshed_at)) FROM memories WHERE owner_id = $1
+    UNION ALL SELECT greatest(max(recorded_at), max(retracted_at)) FROM pathways WHERE owner_id = $1
+    UNION ALL SELECT greatest(max(recorded_at), max(retracted_at)) FROM graph_nodes WHERE owner_id = $1
+    UNION ALL SELECT greatest(max(recorded_at), max(retracted_at)) FROM graph_edges WHERE owner_id = $1
+    UNION ALL SELECT greatest(max(recorded_at), max(retracted_at)) FROM key_values WHERE owner_id = $1
+    UNION ALL SELECT greatest(max(recorded_at), max(retracted_at)) FROM emotion_profiles WHERE owner_id = $1
+    UNION ALL SELECT max(recorded_at) FROM digest_marks WHERE owner_id = $1
+    UNION ALL SELECT max(recorded_at) FROM rollbacks WHERE owner_id = $1) AS known (recorded)
 
 -- name: retract_memories
 -- Keys: pk_memories, pk_memory_refreshes. What was taken back: what did not stand, or was something else before it was

@@ -8,8 +8,8 @@
 WITH units AS (
     INSERT INTO search_items (owner_id, place, item_id, memory_type, length, event_at, recorded_at, created_at, speaker,
                               traits, start_offset, end_offset)
-    SELECT $1, place, item_id, memory_type, length, event_at, coalesce(recorded_at, now()),
-           coalesce(created_at, recorded_at, now()), speaker, traits, start_offset, end_offset
+    SELECT $1, place, item_id, memory_type, length, event_at, coalesce(recorded_at, record_time()),
+           coalesce(created_at, recorded_at, record_time()), speaker, traits, start_offset, end_offset
     FROM unnest($2::bigint[], $3::uuid[], $4::text[], $5::integer[], $6::timestamptz[], $7::timestamptz[],
                 $8::timestamptz[], $9::text[], $10::smallint[], $11::integer[], $12::integer[])
         AS given (place, item_id, memory_type, length, event_at, recorded_at, created_at, speaker, traits, start_offset,
@@ -24,7 +24,7 @@ FROM unnest($2::bigint[], $5::integer[], $13::text[], $14::text[]) AS given (pla
 -- name: retract_items
 -- $1 owner_id, $2 item_id[]. Key: ix_search_items_item. Never before they were recorded, though this transaction may
 -- have begun earlier.
-UPDATE search_items SET retracted_at = greatest(now(), recorded_at)
+UPDATE search_items SET retracted_at = greatest(record_time(), recorded_at)
 WHERE owner_id = $1 AND item_id = ANY ($2::uuid[]) AND retracted_at IS NULL
 
 -- name: erase_items

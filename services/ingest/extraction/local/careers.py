@@ -44,6 +44,16 @@ _LEAVE = re.compile(
     r"left (?:my|the) job at|stopped working (?:at|for)) ",
     re.IGNORECASE,
 )
+# "at Google in Zurich as a nurse": the title may stand behind the employer and where that is.
+_TITLE_WORD = (
+    r"(?!(?:and|but|so|or|in|at|for|with|since|who|while|because|on|from|of|as|if|though|my|his|her|"
+    r"your)\b)[\w-]+"
+)
+_TITLE = re.compile(
+    r"(?:,? (?:full[- ]time|part[- ]time|remotely|now|currently|again|(?:in|near|from) "
+    r"[A-Z][\w'-]*(?: [A-Z][\w'-]*)*))*,? as (?:the |their |our )?"
+    rf"(?P<noun>{_TITLE_WORD}(?: {_TITLE_WORD}){{0,4}})"
+)
 _AS = re.compile(rf"(?:work|works|working|worked) as {_ARTICLE_NOUNS}(?=[\s,.!?]|$)", re.IGNORECASE)
 _OCCUPATION = re.compile(
     r"an? (?P<noun>(?:[\w'-]+ ){0,4}?[\w'-]+)(?= (?:at|in|for|with|from|by|"
@@ -88,28 +98,38 @@ def _company_at(text: str) -> str | None:
 
 
 def works_at(subject: Subject, predicate: Predicate) -> Finding | None:
-    """ "work at Google as ...", "used to work for IBM", "worked at a bank"."""
+    """ "work at Google as ...", "work as ... at Google", "used to work for IBM", "at a bank"."""
     match = _WORK.match(predicate.text)
     if match is None or predicate.negated:
-        return None
+        return occupation(subject, predicate)  # "work as a nurse"
     rest = predicate.text[match.end() :]
     past = predicate.first == "worked" and not predicate.perfect
     gone = predicate.ended or predicate.past or past
     role = _occupation(match["noun"] or "")
     company = _company_at(rest)
     if company:
-        return _employed(subject, company, role, gone=gone)
-    place = re.match(r"an? (?:[\w-]+ ){0,3}?[\w-]+(?=[ ,.!?]|$)", rest)
-    noun = _ROLE_WORDS.sub("", place.group()) if place else ""
+        return _employed(subject, company, role or _title_after(rest, company), gone=gone)
     longer = _ending_in(rest, WORKPLACES)
-    if match["at"] and longer and noun:
-        return Finding(
-            subject,
-            f"{'used to work' if gone else 'works'} at {longer}",
-            category="work",
-            slot=None if gone else "employer",
-        )
+    if match["at"] and longer:
+        return _at_a_workplace(subject, longer, role or _title_after(rest, longer), gone=gone)
     return occupation(subject, predicate)
+
+
+def _title_after(rest: str, employer: str) -> str | None:
+    """ "nurse" of "Acme as a nurse": the title behind an employer that was just read."""
+    match = _TITLE.match(rest, rest.lower().find(employer.lower()) + len(employer))
+    return _occupation(match["noun"]) if match else None
+
+
+def _at_a_workplace(subject: Subject, place: str, role: str | None, *, gone: bool) -> Finding:
+    """ "works at a hospital as a nurse": an employer that has no name, and so no node."""
+    return Finding(
+        subject,
+        f"{'used to work' if gone else 'works'} at {place}{_as_a(role)}",
+        category="work",
+        slot=None if gone else "employer",
+        profile=() if gone or role is None else (("occupation", role, "set"),),
+    )
 
 
 def _ending_in(text: str, nouns: frozenset[str]) -> str | None:
@@ -125,11 +145,10 @@ def _ending_in(text: str, nouns: frozenset[str]) -> str | None:
 
 
 def _employed(subject: Subject, company: str, role: str | None, *, gone: bool) -> Finding:
-    title = f" as {_with_article(role)}" if role else ""
     profile = f"{role} at {company}" if role else f"works at {company}"
     return Finding(
         subject,
-        f"{'used to work' if gone else 'works'} at {company}{title}",
+        f"{'used to work' if gone else 'works'} at {company}{_as_a(role)}",
         importance=6 if gone else 8,
         confidence=0.9,
         category="work",
@@ -140,16 +159,17 @@ def _employed(subject: Subject, company: str, role: str | None, *, gone: bool) -
 
 
 def joined(subject: Subject, predicate: Predicate) -> Finding | None:
-    """ "joined Acme", "got a job at Acme"."""
+    """ "joined Acme as a nurse", "got a job at Acme"."""
     match = _JOIN.match(predicate.text)
-    company = _company_at(predicate.text[match.end() :]) if match else None
+    rest = predicate.text[match.end() :] if match else ""
+    company = _company_at(rest)
     if company is None or predicate.negated:
         return None
     if predicate.first == "joined" and re.search(
         r"\b(?:club|team|group|class|gym|choir|band|league|course)\b", predicate.lower
     ):
         return None
-    return _employed(subject, company, None, gone=predicate.ended)
+    return _employed(subject, company, _title_after(rest, company), gone=predicate.ended)
 
 
 def left(subject: Subject, predicate: Predicate) -> Finding | None:
@@ -225,6 +245,10 @@ def _occupation(noun: str) -> str | None:
                 None if re.search(r"\b(?:good|great|bad|big|better|fan|such)\b", plain) else plain
             )
     return None
+
+
+def _as_a(role: str | None) -> str:
+    return f" as {_with_article(role)}" if role else ""
 
 
 def _with_article(role: str) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from services.ingest.extraction.local.clauses import THIRD_VERB
 from services.ingest.extraction.local.finding import Subject
 from services.ingest.extraction.local.names import could_be_person, is_given_name, name_at
 from services.ingest.extraction.local.vocabulary import COMMON
@@ -67,15 +68,9 @@ _KIN_SUBJECT = re.compile(
     r"(?P<kin>sister|brother|mother|father|mom|mum|dad|wife|husband|partner|girlfriend|boyfriend|"
     r"fiancée?|son|daughter|cousin|aunt|uncle|grandmother|grandfather|grandma|grandpa|niece|nephew|"
     r"friend|boss|manager|colleague|coworker|roommate|neighbou?r)"
-    r"(?:,? (?P<name>[A-Z][^\W\d_]+(?:-[A-Z][^\W\d_]+)?))?,?\s+(?=[a-z])"
+    r"(?:,? (?P<name>[A-Z][^\W\d_]+(?:[ -][A-Z][^\W\d_]+){0,2}))?,?\s+(?=[a-z])"
 )
-_THIRD_VERB = re.compile(
-    r"(?:(?:has |also |now |still |currently |really |recently |just |no longer |never )*(?:works|"
-    r"lives|worked|lived|moved|studies|studied|speaks|loves|likes|hates|enjoys|owns|plays|joined|"
-    r"left|visited|attended|graduated|prefers|adopted|bought|quit|relocated|used to|was born|"
-    r"is (?:an?|from|allergic|married|my|based|living|working|studying|\d)|has (?:an?|two|three)|"
-    r"doesn't|got (?:a job|married)))\b"
-)
+_THIRD_VERB = re.compile(THIRD_VERB)
 
 
 @dataclass(frozen=True, slots=True)

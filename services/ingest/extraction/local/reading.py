@@ -8,7 +8,7 @@ from uuid import UUID
 from services.ingest.extraction.local.chinese.findings import chinese_findings
 from services.ingest.extraction.local.chinese.script import has_han
 from services.ingest.extraction.local.chinese.times import chinese_time
-from services.ingest.extraction.local.emotions import emotion_of
+from services.ingest.extraction.local.emotions import emotion_of, is_feeling_of_a_time
 from services.ingest.extraction.local.finding import Edge, Finding, Subject
 from services.ingest.extraction.local.importance import importance_of, raised_by
 from services.ingest.extraction.local.names import names_in
@@ -19,6 +19,7 @@ from services.ingest.extraction.local.statements import is_told, kind_of
 from services.ingest.extraction.local.times import TimeMention, find_time, has_time_word
 from services.ingest.extraction.local.vocabulary import COMMON
 from services.ingest.extraction.model import (
+    TASTE,
     ConversationBatch,
     EntityRef,
     ExtractedMemory,
@@ -99,7 +100,8 @@ class MessageReader:
         found = chinese_findings(sentence, subject, when)
         for finding, clause in found.findings:
             self._add_finding(finding, clause, sentence, when, message)
-        if found.findings and not found.all_told and not sentence.question:
+        more = not found.all_told or is_feeling_of_a_time(sentence, dated=when is not None)
+        if found.findings and more and not sentence.question:
             self._add_statement(sentence, subject, when, set(), message)
         return bool(found.findings)
 
@@ -124,6 +126,7 @@ class MessageReader:
         if when and sentence.plain[when.begin : when.end] not in clause:
             when = None
         subject = finding.subject
+        expresses = finding.memory_type != "fact" or finding.category == TASTE
         own = (subject.ref,) if subject.is_node else ()
         objects = tuple(edge.object for edge in finding.edges)
         self._add_memory(
@@ -132,7 +135,7 @@ class MessageReader:
                 content=finding.content,
                 importance=min(10, finding.importance + raised_by(sentence)),
                 confidence=finding.confidence,
-                emotion=emotion_of(sentence) if finding.memory_type != "fact" else None,
+                emotion=emotion_of(sentence) if expresses else None,
                 event_at=when.start if when and finding.dated else None,
                 entities=tuple(dict.fromkeys((*own, *objects))),
                 slot=slot_of(subject.ref, finding.slot) if finding.slot else None,
@@ -189,11 +192,12 @@ class MessageReader:
         dated = when is not None
         kind = kind_of(sentence, dated=dated)
         if kind is None:
+            felt = is_feeling_of_a_time(sentence, dated=dated)
             beyond = {word for word in sentence.word_set - said - COMMON if len(word) > 2}
-            if said and len(beyond) < WORDS_BEYOND_FACTS:
+            if said and len(beyond) < WORDS_BEYOND_FACTS and not felt:
                 return
             others = [entity for entity in entities if entity.name.lower() not in self._people]
-            if not is_told(sentence, dated=dated, names=len(others)):
+            if not is_told(sentence, dated=dated, names=len(others), felt=felt):
                 return
         importance = _STATEMENT_IMPORTANCE.get(kind or "") or importance_of(
             sentence, dated=dated, names=len(entities)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from services.ingest.extraction.local import careers, events, people, places, possessions, tastes
+from services.ingest.extraction.local.clauses import clauses_of
 from services.ingest.extraction.local.finding import Finding, Subject
 from services.ingest.extraction.local.predicates import (
     Predicate,
@@ -11,7 +12,7 @@ from services.ingest.extraction.local.predicates import (
     reports,
     statements_in,
 )
-from services.ingest.extraction.local.sentences import Sentence, clauses_of
+from services.ingest.extraction.local.sentences import Sentence
 
 PredicateRule = Callable[[Subject, Predicate], Finding | None]
 

@@ -1,4 +1,4 @@
-"""From a message to sentences and clauses, without the parts that are not the speaker's own words.
+"""From a message to sentences, without the parts that are not the speaker's own words.
 
 Code, quoted lines and quotations are taken out before anything is read as a statement; a stage
 direction in brackets ("[shares a photo of a lake]") becomes a sentence of its own kind.
@@ -24,18 +24,6 @@ _QUOTATION = re.compile(r'"[^"\n]{1,400}"|“[^”\n]{1,400}”')
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _STAGE = re.compile(
     r"(?:shares?|shared|sends?|sent|shows?|posts?|attach(?:es)?|uploads?)\b", re.IGNORECASE
-)
-_QUESTION_TAIL = re.compile(
-    r"(?:,|\s-+|\band|\bbut|\bso)\s+(?=(?:what|how|where|who|why|when|which|do|does|did|are|is|have|"
-    r"has|can|could|would|will|any|you|and you|right|isn't|don't|doesn't)\b)",
-    re.IGNORECASE,
-)
-
-_OWN = r"(?:I|i|we|We|my|My|our|Our|I'm|i'm|I've|i've|we're|we've)\b"
-_JOIN = r"(?:and|but|so|because|'cause|cause|cuz|while|though|although|plus|then|yet|or)"
-_CLAUSE = re.compile(
-    rf"\s*[;:—–…]\s*|\s+-+\s+|,\s+(?:{_JOIN}\s+)?(?=(?:then\s+|now\s+|also\s+)?{_OWN})|"
-    rf"\s+{_JOIN}\s+(?=(?:then\s+|now\s+|also\s+)?{_OWN})|\s+since\s+(?={_OWN})|,\s+but\s+"
 )
 
 
@@ -66,16 +54,6 @@ def sentences_of(message: str) -> list[Sentence]:
         (_sentence(stage, stage_direction=True) for stage in stages),
     )
     return list(islice((sentence for sentence in found if sentence.words), MAX_SENTENCES))
-
-
-def clauses_of(sentence: Sentence) -> list[str]:
-    """The parts of a sentence that may each say something of their own, without quotations."""
-    text = sentence.plain
-    if sentence.question:
-        # "I live in Boston, what about you?" states something before it asks.
-        cut = _QUESTION_TAIL.search(text)
-        text = text[: cut.start()] if cut else ""
-    return [part.strip(" ,.!?") for part in _CLAUSE.split(text) if part.strip(" ,.!?")]
 
 
 def words_of(text: str) -> list[str]:

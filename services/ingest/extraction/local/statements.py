@@ -92,14 +92,19 @@ def kind_of(sentence: Sentence, *, dated: bool) -> str | None:
     return "todo" if dated and _DUTY.search(text) and not _NO_DUTY.search(text) else None
 
 
-def is_told(sentence: Sentence, *, dated: bool, names: int) -> bool:
-    """Whether a sentence tells something: the speaker's own, a dated or a named thing."""
+def is_told(sentence: Sentence, *, dated: bool, names: int, felt: bool = False) -> bool:
+    """Whether a sentence tells something: the speaker's own, a dated or a named thing.
+
+    `felt` says that the speaker states a feeling of a time: few words are enough for that.
+    """
     if sentence.question:
         return False
     if sentence.stage_direction:
         return len(sentence.words) >= 4
     if _CJK.search(sentence.text):
-        return _is_told_in_cjk(sentence, dated=dated)
+        return _is_told_in_cjk(sentence, dated=dated, felt=felt)
+    if felt and not _SMALL_TALK.match(sentence.lower):
+        return True
     if len(sentence.words) < MIN_WORDS or _SMALL_TALK.match(sentence.lower):
         return False
     own = not _OWN_WORDS.isdisjoint(sentence.word_set) or sentence.words[0] in _SUBJECTLESS
@@ -112,9 +117,10 @@ def telling_words(sentence: Sentence) -> int:
     return len({word for word in sentence.word_set - COMMON if len(word) > 2})
 
 
-def _is_told_in_cjk(sentence: Sentence, *, dated: bool) -> bool:
+def _is_told_in_cjk(sentence: Sentence, *, dated: bool, felt: bool) -> bool:
+    long = len(_CJK.findall(sentence.text)) >= MIN_CJK_CHARACTERS
     return (
-        len(_CJK.findall(sentence.text)) >= MIN_CJK_CHARACTERS
-        and (dated or _CJK_OWN.search(sentence.text) is not None)
+        (long or (felt and dated))
+        and (dated or felt or _CJK_OWN.search(sentence.text) is not None)
         and not _CJK_QUESTION.search(sentence.text)
     )

@@ -6,7 +6,7 @@ from typing import Literal
 from services.ingest.extraction.local.finding import Edge, Finding, Subject
 from services.ingest.extraction.local.phrases import listed, phrases_at, third_person
 from services.ingest.extraction.local.predicates import Predicate
-from services.ingest.extraction.model import EntityRef, JsonValue, node_id_of
+from services.ingest.extraction.model import TASTE, EntityRef, JsonValue, node_id_of
 
 _TASTE = re.compile(
     r"(?:(?P<love>loves?|adores?)|(?P<like>likes?)|(?P<enjoy>enjoys?)|"
@@ -89,10 +89,9 @@ def taste(subject: Subject, predicate: Predicate) -> Finding | None:
     return Finding(
         subject,
         f"{verb} {listed(items)}{other}",
-        memory_type="preference",
         importance=5,
         confidence=0.8,
-        category="hobby" if _DOING.match(items[0]) else "personal",
+        category=TASTE,
         edges=tuple(Edge("CUSTOM", EntityRef(item, "CONCEPT"), relation, gone) for item in items),
         profile=() if gone else _profile(relation, verb, items),
     )
@@ -147,9 +146,8 @@ def favorite(subject: Subject, clause: str) -> Finding | None:
         f"has {listed(items)} as their favorite {what}"
         if subject.display is None
         else f"has {listed(items)} as favorite {what}",
-        memory_type="preference",
         confidence=0.85,
-        category="personal",
+        category=TASTE,
         slot=None if plural else f"favorite_{node_id_of(what)}",
         edges=tuple(Edge("CUSTOM", EntityRef(item, "CONCEPT"), "likes") for item in items),
         profile=(("preferences", f"favorite {what}: {listed(items)}", "append"),),

@@ -17,6 +17,8 @@ revision = "0002"
 down_revision = "0001"
 
 SCRIPTS = Path(__file__).parent.parent / "sql" / "0002"
+# What indexes today says when by this; a later migration has it for those who are past this one.
+RECORD_TIME = SCRIPTS.parent / "0004" / "20_record_time.sql"
 SQL = load("reindexing")
 
 
@@ -25,7 +27,7 @@ def upgrade() -> None:
     # The first statement opens the transaction: scripts and rows pass it by.
     op.execute("SELECT set_config('mnema.admin', 'on', true)")
     scripts = sorted(SCRIPTS.glob("*.sql"))
-    for script in scripts[:-1]:
+    for script in (RECORD_TIME, *scripts[:-1]):
         _run(lambda raw, script=script: raw.execute(script.read_text()))
     _run(_rebuild)
     _run(lambda raw: raw.execute(scripts[-1].read_text()))

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 
-from mnema.client._convert.settings import Value
+from mnema.client._convert.settings import Value, check
 
 
 class AssignedSettings:
@@ -16,7 +16,8 @@ class AssignedSettings:
         self._assignments = 0
 
     def assign(self, name: str, value: Value) -> None:
-        """Notes a setting to be sent before the next call."""
+        """Notes a setting to be sent before the next call; TypeError if it can be none."""
+        check(name, value)
         with self._lock:
             self._assignments += 1
             self._values[name] = value

@@ -29,7 +29,7 @@ class ConversationMessage:
     sequence: int = 0
     """Its place in its session: 1, 2, 3, … without gaps."""
     extraction_state: str = "pending"
-    """"pending", "running", "done", "failed", or "skipped" (automatic extraction is off)."""
+    """"pending", "running", "done", "failed", or "skipped" (by a server set up not to extract)."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,11 @@ class Document:
     chunk_count: int
     """How many pieces its text was cut into; 0 for images."""
     created_at: datetime
+
+    @property
+    def file_size(self) -> int:
+        """size_bytes, by the name that neuromem has for it."""
+        return self.size_bytes
 
 
 @dataclass(frozen=True)

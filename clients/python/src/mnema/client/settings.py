@@ -16,13 +16,16 @@ UNCHANGED: Final = _Unchanged.UNCHANGED
 
 @dataclass(frozen=True)
 class ExtractionStrategy:
-    """When messages are extracted, and after how many a digest is made. None: as before."""
+    """When messages are extracted, and after how many a digest is made.
 
-    message_interval: int | None = None
+    The defaults are neuromem's. None leaves a setting as it is.
+    """
+
+    message_interval: int | None = 10
     """With how many pending messages of a session: 1 (each one) to 10,000; 0: never by number."""
-    idle_timeout: float | None = None
+    idle_timeout: float | None = 600.0
     """After how many seconds without a message: up to 30 days; 0: no pause does it."""
-    on_session_close: bool | None = None
+    on_session_close: bool | None = True
     """Whether closing the session does it."""
     reflection_interval: int | None = None
     """Extracted user messages after which a digest is made: 1 to 10,000; 0: never."""

@@ -142,7 +142,7 @@ class Event(_message.Message):
     event_id: _builtins.str
     """Its id, a UUID."""
     user_id: _builtins.str
-    """The user it happened to; empty for a call that the tenant made for no user."""
+    """The user it happened to; empty for a call that the tenant made for no user, or for one who is not there (any more)."""
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded."""

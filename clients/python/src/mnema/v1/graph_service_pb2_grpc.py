@@ -204,6 +204,9 @@ class GraphServiceServicer(object):
 
     def FindFacts(self, request, context):
         """Finds the facts about the people, places and things that a text names; "I" and "my" mean the user.
+
+        A text that names nobody, and does not say "you", is about the user as well ("Where does she work?"): of the user's
+        facts those are found then that share a word with it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -75,7 +75,11 @@ class GraphServiceStub:
     edge, with a reason and a link; a target that was true earlier is stored as closed. Other relations close nothing.
     """
     FindFacts: _grpc.UnaryUnaryMultiCallable[_graph_service_pb2.FindFactsRequest, _graph_service_pb2.FindFactsResponse]
-    """Finds the facts about the people, places and things that a text names; "I" and "my" mean the user."""
+    """Finds the facts about the people, places and things that a text names; "I" and "my" mean the user.
+
+    A text that names nobody, and does not say "you", is about the user as well ("Where does she work?"): of the user's
+    facts those are found then that share a word with it.
+    """
 
 @_typing.type_check_only
 class GraphServiceAsyncStub(GraphServiceStub):
@@ -124,7 +128,11 @@ class GraphServiceAsyncStub(GraphServiceStub):
     edge, with a reason and a link; a target that was true earlier is stored as closed. Other relations close nothing.
     """
     FindFacts: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.FindFactsRequest, _graph_service_pb2.FindFactsResponse]  # type: ignore[assignment]
-    """Finds the facts about the people, places and things that a text names; "I" and "my" mean the user."""
+    """Finds the facts about the people, places and things that a text names; "I" and "my" mean the user.
+
+    A text that names nobody, and does not say "you", is about the user as well ("Where does she work?"): of the user's
+    facts those are found then that share a word with it.
+    """
 
 class GraphServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps each user's graph: nodes, edges, and the statements (triples) they come from."""
@@ -248,6 +256,10 @@ class GraphServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _graph_service_pb2.FindFactsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_graph_service_pb2.FindFactsResponse, _abc.Awaitable[_graph_service_pb2.FindFactsResponse]]:
-        """Finds the facts about the people, places and things that a text names; "I" and "my" mean the user."""
+        """Finds the facts about the people, places and things that a text names; "I" and "my" mean the user.
+
+        A text that names nobody, and does not say "you", is about the user as well ("Where does she work?"): of the user's
+        facts those are found then that share a word with it.
+        """
 
 def add_GraphServiceServicer_to_server(servicer: GraphServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

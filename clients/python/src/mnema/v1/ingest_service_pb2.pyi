@@ -496,7 +496,7 @@ class Extraction(_message.Message):
     messages_processed: _builtins.int
     """How many messages it deals with."""
     facts_extracted: _builtins.int
-    """How many facts (and preferences, decisions, …) it found."""
+    """How many facts (and decisions, tasks, …) it found."""
     episodes_extracted: _builtins.int
     """How many episodes it found."""
     triples_extracted: _builtins.int

@@ -39,7 +39,7 @@ class LifecycleServiceStub:
     When it returns nothing of the user is found any more, and whatever was under way (extraction, embedding, digest) adds
     nothing. The bytes of files are deleted by jobs that are part of the same transaction: GetDeletion tells how far they are.
     A user whom nothing is known of is erased as well, with nothing to count. The user id may be used again at once, from
-    zero. A user's key that is erased with its user may be answered for five more seconds.
+    zero. A user's key that is erased with its user may be answered for five more seconds. The call takes up to 300 s.
     """
     GetDeletion: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetDeletionRequest, _lifecycle_service_pb2.GetDeletionResponse]
     """Gets the receipt of a deletion: for 30 days, then it is gone as well."""
@@ -55,11 +55,14 @@ class LifecycleServiceStub:
     ImportUserData: _grpc.StreamUnaryMultiCallable[_lifecycle_service_pb2.ImportUserDataRequest, _lifecycle_service_pb2.ImportUserDataResponse]
     """Imports what ExportUserData gave, for a user of whom nothing is stored: all of it or nothing.
 
-    First the target, then the parts of the export in their order. Ids are kept, they are unique to each user; times are
-    kept too, so a read as of a past moment answers as it did. It is found by words when the call returns and by meaning some moments
-    later. Messages that were not extracted yet are queued for it.
+    First the target, then the parts of the export in their order. All of it is received and checked before the first record
+    is stored. Ids are kept, they are unique to each user; times are kept too, so a read as of a past moment answers as it did.
+    It is found by words when the call returns and by meaning some moments later. Messages that were not extracted yet are
+    queued for it.
     Fails with FAILED_PRECONDITION if the user has anything, with INVALID_FIELD and the number of the record if one of them is
-    not as it must be, and if counts or bytes are not those that the export states. At most 2,000,000 records and 10 GiB of files.
+    not as it must be (its values have the limits of this contract, and nothing was recorded more than 60 seconds ahead of the
+    clock), and if counts or bytes are not those that the export states. At most 2,000,000 records of 4 GiB together and 10 GiB
+    of files, in an hour.
     No HTTP binding: neither JSON nor gRPC-Web has streams of requests; without gRPC there is the command line, `mnema import`.
     """
 
@@ -74,7 +77,7 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     When it returns nothing of the user is found any more, and whatever was under way (extraction, embedding, digest) adds
     nothing. The bytes of files are deleted by jobs that are part of the same transaction: GetDeletion tells how far they are.
     A user whom nothing is known of is erased as well, with nothing to count. The user id may be used again at once, from
-    zero. A user's key that is erased with its user may be answered for five more seconds.
+    zero. A user's key that is erased with its user may be answered for five more seconds. The call takes up to 300 s.
     """
     GetDeletion: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetDeletionRequest, _lifecycle_service_pb2.GetDeletionResponse]  # type: ignore[assignment]
     """Gets the receipt of a deletion: for 30 days, then it is gone as well."""
@@ -90,11 +93,14 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     ImportUserData: _aio.StreamUnaryMultiCallable[_lifecycle_service_pb2.ImportUserDataRequest, _lifecycle_service_pb2.ImportUserDataResponse]  # type: ignore[assignment]
     """Imports what ExportUserData gave, for a user of whom nothing is stored: all of it or nothing.
 
-    First the target, then the parts of the export in their order. Ids are kept, they are unique to each user; times are
-    kept too, so a read as of a past moment answers as it did. It is found by words when the call returns and by meaning some moments
-    later. Messages that were not extracted yet are queued for it.
+    First the target, then the parts of the export in their order. All of it is received and checked before the first record
+    is stored. Ids are kept, they are unique to each user; times are kept too, so a read as of a past moment answers as it did.
+    It is found by words when the call returns and by meaning some moments later. Messages that were not extracted yet are
+    queued for it.
     Fails with FAILED_PRECONDITION if the user has anything, with INVALID_FIELD and the number of the record if one of them is
-    not as it must be, and if counts or bytes are not those that the export states. At most 2,000,000 records and 10 GiB of files.
+    not as it must be (its values have the limits of this contract, and nothing was recorded more than 60 seconds ahead of the
+    clock), and if counts or bytes are not those that the export states. At most 2,000,000 records of 4 GiB together and 10 GiB
+    of files, in an hour.
     No HTTP binding: neither JSON nor gRPC-Web has streams of requests; without gRPC there is the command line, `mnema import`.
     """
 
@@ -112,7 +118,7 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         When it returns nothing of the user is found any more, and whatever was under way (extraction, embedding, digest) adds
         nothing. The bytes of files are deleted by jobs that are part of the same transaction: GetDeletion tells how far they are.
         A user whom nothing is known of is erased as well, with nothing to count. The user id may be used again at once, from
-        zero. A user's key that is erased with its user may be answered for five more seconds.
+        zero. A user's key that is erased with its user may be answered for five more seconds. The call takes up to 300 s.
         """
 
     @_abc_1.abstractmethod
@@ -146,11 +152,14 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_lifecycle_service_pb2.ImportUserDataResponse, _abc.Awaitable[_lifecycle_service_pb2.ImportUserDataResponse]]:
         """Imports what ExportUserData gave, for a user of whom nothing is stored: all of it or nothing.
 
-        First the target, then the parts of the export in their order. Ids are kept, they are unique to each user; times are
-        kept too, so a read as of a past moment answers as it did. It is found by words when the call returns and by meaning some moments
-        later. Messages that were not extracted yet are queued for it.
+        First the target, then the parts of the export in their order. All of it is received and checked before the first record
+        is stored. Ids are kept, they are unique to each user; times are kept too, so a read as of a past moment answers as it did.
+        It is found by words when the call returns and by meaning some moments later. Messages that were not extracted yet are
+        queued for it.
         Fails with FAILED_PRECONDITION if the user has anything, with INVALID_FIELD and the number of the record if one of them is
-        not as it must be, and if counts or bytes are not those that the export states. At most 2,000,000 records and 10 GiB of files.
+        not as it must be (its values have the limits of this contract, and nothing was recorded more than 60 seconds ahead of the
+        clock), and if counts or bytes are not those that the export states. At most 2,000,000 records of 4 GiB together and 10 GiB
+        of files, in an hour.
         No HTTP binding: neither JSON nor gRPC-Web has streams of requests; without gRPC there is the command line, `mnema import`.
         """
 

@@ -67,7 +67,7 @@ class MemoryServiceStub:
     its words and its meaning when the call returns. Messages and files stay: they were said, and given. Messages that
     were extracted after that moment count as extracted still, so what was found in them does not come back by itself.
     What was said again since has the importance and the sources again that it had before. How often a memory was recalled
-    is no knowledge, and stays. The call takes longer the more comes back: about a second for a thousand memories.
+    is no knowledge, and stays. The call takes longer the more comes back: about a second for a thousand memories, 300 s at most.
 
     Fails with FIELD_OUT_OF_RANGE if to_time lies in the future.
     """
@@ -121,7 +121,7 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
     its words and its meaning when the call returns. Messages and files stay: they were said, and given. Messages that
     were extracted after that moment count as extracted still, so what was found in them does not come back by itself.
     What was said again since has the importance and the sources again that it had before. How often a memory was recalled
-    is no knowledge, and stays. The call takes longer the more comes back: about a second for a thousand memories.
+    is no knowledge, and stays. The call takes longer the more comes back: about a second for a thousand memories, 300 s at most.
 
     Fails with FIELD_OUT_OF_RANGE if to_time lies in the future.
     """
@@ -214,7 +214,7 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         its words and its meaning when the call returns. Messages and files stay: they were said, and given. Messages that
         were extracted after that moment count as extracted still, so what was found in them does not come back by itself.
         What was said again since has the importance and the sources again that it had before. How often a memory was recalled
-        is no knowledge, and stays. The call takes longer the more comes back: about a second for a thousand memories.
+        is no knowledge, and stays. The call takes longer the more comes back: about a second for a thousand memories, 300 s at most.
 
         Fails with FIELD_OUT_OF_RANGE if to_time lies in the future.
         """

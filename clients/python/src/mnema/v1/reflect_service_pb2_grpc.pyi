@@ -38,7 +38,8 @@ class ReflectServiceStub:
 
     Idempotent: without new memories it adds nothing and asks no LLM. Else at most two LLM calls; with local rules none.
     Fails with PROVIDER_UNAVAILABLE or PROVIDER_ANSWER_MALFORMED if an LLM is set up and fails; nothing is stored then.
-    With `background` it answers at once, a worker makes the digest, and GetDigest tells how far it is.
+    With `background` it answers at once, a worker makes the digest, and GetDigest tells how far it is. Without it the call
+    takes as long as the LLM does, 300 s at most.
 
     Digests are made by themselves too, after every Settings.reflection_interval extracted messages of the role "user".
     """
@@ -62,7 +63,8 @@ class ReflectServiceAsyncStub(ReflectServiceStub):
 
     Idempotent: without new memories it adds nothing and asks no LLM. Else at most two LLM calls; with local rules none.
     Fails with PROVIDER_UNAVAILABLE or PROVIDER_ANSWER_MALFORMED if an LLM is set up and fails; nothing is stored then.
-    With `background` it answers at once, a worker makes the digest, and GetDigest tells how far it is.
+    With `background` it answers at once, a worker makes the digest, and GetDigest tells how far it is. Without it the call
+    takes as long as the LLM does, 300 s at most.
 
     Digests are made by themselves too, after every Settings.reflection_interval extracted messages of the role "user".
     """
@@ -89,7 +91,8 @@ class ReflectServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Idempotent: without new memories it adds nothing and asks no LLM. Else at most two LLM calls; with local rules none.
         Fails with PROVIDER_UNAVAILABLE or PROVIDER_ANSWER_MALFORMED if an LLM is set up and fails; nothing is stored then.
-        With `background` it answers at once, a worker makes the digest, and GetDigest tells how far it is.
+        With `background` it answers at once, a worker makes the digest, and GetDigest tells how far it is. Without it the call
+        takes as long as the LLM does, 300 s at most.
 
         Digests are made by themselves too, after every Settings.reflection_interval extracted messages of the role "user".
         """

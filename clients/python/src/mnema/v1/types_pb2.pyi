@@ -34,7 +34,7 @@ class _MemoryTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MemoryType
     MEMORY_TYPE_UNSPECIFIED: _MemoryType.ValueType  # 0
     """No filter where it filters; an error where a memory is written."""
     MEMORY_TYPE_FACT: _MemoryType.ValueType  # 1
-    """A lasting statement: "Works at Google." """
+    """A lasting statement: "Works at Google.", "Likes coffee." """
     MEMORY_TYPE_EPISODIC: _MemoryType.ValueType  # 2
     """Something that happened, with its time: "Had an interview on 3 May." """
     MEMORY_TYPE_INSIGHT: _MemoryType.ValueType  # 3
@@ -42,7 +42,7 @@ class _MemoryTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MemoryType
     MEMORY_TYPE_GENERAL: _MemoryType.ValueType  # 4
     """Anything else; the default of AddMemory."""
     MEMORY_TYPE_PREFERENCE: _MemoryType.ValueType  # 5
-    """What somebody likes, dislikes or prefers."""
+    """What somebody likes, dislikes or prefers, as far as you add it so. Extraction makes it a fact of category "preference"."""
     MEMORY_TYPE_DECISION: _MemoryType.ValueType  # 6
     """Something that was decided."""
     MEMORY_TYPE_TODO: _MemoryType.ValueType  # 7
@@ -64,7 +64,7 @@ class MemoryType(_MemoryType, metaclass=_MemoryTypeEnumTypeWrapper):
 MEMORY_TYPE_UNSPECIFIED: MemoryType.ValueType  # 0
 """No filter where it filters; an error where a memory is written."""
 MEMORY_TYPE_FACT: MemoryType.ValueType  # 1
-"""A lasting statement: "Works at Google." """
+"""A lasting statement: "Works at Google.", "Likes coffee." """
 MEMORY_TYPE_EPISODIC: MemoryType.ValueType  # 2
 """Something that happened, with its time: "Had an interview on 3 May." """
 MEMORY_TYPE_INSIGHT: MemoryType.ValueType  # 3
@@ -72,7 +72,7 @@ MEMORY_TYPE_INSIGHT: MemoryType.ValueType  # 3
 MEMORY_TYPE_GENERAL: MemoryType.ValueType  # 4
 """Anything else; the default of AddMemory."""
 MEMORY_TYPE_PREFERENCE: MemoryType.ValueType  # 5
-"""What somebody likes, dislikes or prefers."""
+"""What somebody likes, dislikes or prefers, as far as you add it so. Extraction makes it a fact of category "preference"."""
 MEMORY_TYPE_DECISION: MemoryType.ValueType  # 6
 """Something that was decided."""
 MEMORY_TYPE_TODO: MemoryType.ValueType  # 7

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from services.ingest.extraction.local.finding import Subject
 from services.ingest.extraction.model import EntityRef
 
-_CUT = re.compile(r"[，,；;。！？!?：:\n]+|(?<=了)(?=但是|不过|可是|所以|而且|然后)")
+CUT = re.compile(r"[，,；;。！？!?：:\n]+|(?<=了)(?=但是|不过|可是|所以|而且|然后)")
 # "我在 Google 工作": the space is for the eye.
 _INNER_SPACE = re.compile(r"(?<=[\u4e00-\u9fff])\s+|\s+(?=[\u4e00-\u9fff])")
 _LEAD = re.compile(
@@ -28,7 +28,9 @@ _UNREAL = re.compile(
     r"好像|似乎|是不是|会不会|要不要|能不能|差点|将来|以后[会要想]|假装|快要|就要|要[搬去换]|将[要会]|会[搬去换在住]"
 )
 # What somebody else says, or the speaker only believes.
-_REPORTED = re.compile(r"^[^我]{0,8}(?:说|告诉我?|听说|以为|问我?)|听说|我(?:以为|梦见|梦到)")
+_REPORTED = re.compile(
+    r"^[^我]{0,8}(?:说(?!到|起|来|实话|真的)|告诉我?|听说|以为|问我?)|听说|我(?:以为|梦见|梦到)"
+)
 _QUESTION = re.compile(r"(?:吗|呢|吧|么)$|什么|哪[里儿个些]?|谁|怎么|为什么|多少|几[个岁点]")
 
 
@@ -49,18 +51,18 @@ def clauses_of(text: str, when: str = "") -> Iterator[Clause]:
     """
     own = False
     timed = re.compile(rf"(?:自从?|从)?{re.escape(when)}(?:起|开始|以来)?的?") if when else None
-    for piece in _CUT.split(text):
+    for piece in CUT.split(text):
         whole = _INNER_SPACE.sub("", piece.strip())
         if not whole:
             continue
-        if _REPORTED.search(whole):
+        if is_reported(whole):
             return  # the rest of the sentence is what was said
-        if _UNREAL.search(whole):
+        if is_unreal(whole):
             if re.match(r"(?:如果|要是|假如|假设|倘若|万一)", whole):
                 return  # so is what would follow from it
             own = False
             continue
-        if _QUESTION.search(whole):
+        if is_asked(whole):
             continue
         bare = timed.sub("", whole, count=1) if timed else whole
         bare = _LEAD.sub("", bare, count=1) if _LEAD.match(bare) else bare
@@ -68,6 +70,21 @@ def clauses_of(text: str, when: str = "") -> Iterator[Clause]:
         if match:
             own, bare = True, bare[match.end() :]
         yield Clause(_ADVERBS.sub("", bare, count=1) if _ADVERBS.match(bare) else bare, whole, own)
+
+
+def is_reported(clause: str) -> bool:
+    """Whether it gives what somebody else says, or what the speaker only believes."""
+    return _REPORTED.search(clause) is not None
+
+
+def is_unreal(clause: str) -> bool:
+    """Whether it is supposed, wished for or planned."""
+    return _UNREAL.search(clause) is not None
+
+
+def is_asked(clause: str) -> bool:
+    """Whether it is a question."""
+    return _QUESTION.search(clause) is not None
 
 
 def relative_of(owner: Subject, kin: str) -> Subject:

@@ -11,7 +11,7 @@ from services.ingest.extraction.local.chinese.patterns import PATTERNS, Pattern
 from services.ingest.extraction.local.finding import Edge, Finding, Subject
 from services.ingest.extraction.local.sentences import Sentence
 from services.ingest.extraction.local.times import TimeMention
-from services.ingest.extraction.model import EntityRef
+from services.ingest.extraction.model import TASTE, EntityRef
 
 _AND = re.compile(r"、|和|与|跟|以及|还有")
 _TELLING = 6  # a clause of so many characters says something
@@ -36,7 +36,7 @@ def chinese_findings(sentence: Sentence, subject: Subject, when: TimeMention | N
             said = _said(subject, clause.predicate)
             # "我喜欢昨天的电影" is no lasting taste.
             timed = bool(phrase) and phrase in clause.text
-            new += (each for each in said if not (timed and each.memory_type == "preference"))
+            new += (each for each in said if not (timed and each.category == TASTE))
         found += ((each, clause.text) for each in new)
         if not new and len(clause.text) >= _TELLING:
             left += 1

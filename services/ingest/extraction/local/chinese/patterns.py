@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from services.ingest.extraction.model import TASTE
+
 # A name of Chinese characters or of Latin letters ("上海", "浦东新区", "Google", "New York").
 _NAME = r"(?:[A-Za-z][\w.&+-]*(?: [A-Z][\w.&+-]*)*|(?:(?![的了过])[\u4e00-\u9fff·]){2,14}?)"
 _THING = r"[^，。；！？的了过]{1,16}?"
@@ -21,7 +23,7 @@ NO_NAME = re.compile(
     r"|(?:附近|旁边|对面|楼[上下里]|里面|外面|一起|那边|这边)$"
 )
 
-Kind = Literal["fact", "preference", "episodic"]
+Kind = Literal["fact", "episodic"]
 Form = Literal["set", "append"]
 Check = Callable[[re.Match[str]], bool]
 
@@ -199,38 +201,38 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         _form(r"最喜欢的(?P<what>[\u4e00-\u9fff]{1,6}?)是(?P<which>[^，。；！？的了]{1,12}?)"),
-        "最喜欢的{what}是{which}", kind="preference", category="personal",
+        "最喜欢的{what}是{which}", category=TASTE,
         edges=(_edge("CUSTOM", "CONCEPT", "which", custom="likes"),),
         profile=(("preferences", "最喜欢的{what}是{which}", "append"),),
     ),
     Pattern(
         _form(rf"(?:不再|以前|曾经|过去)(?:很|非常)?(?:喜欢|爱)(?P<what>{_THING})"),
-        "以前喜欢{what}", kind="preference", importance=4, category="personal", listed=True,
+        "以前喜欢{what}", importance=4, category=TASTE, listed=True,
         edges=(_edge("CUSTOM", "CONCEPT", "what", custom="likes", ended=True),),
     ),
     Pattern(
         _form(rf"(?:从来|从)?不(?P<verb>[吃喝])(?P<what>{_THING})"), "不{verb}{what}",
-        kind="preference", importance=6, category="personal", listed=True,
+        importance=6, category=TASTE, listed=True,
         edges=(_edge("CUSTOM", "CONCEPT", "what", custom="avoids"),),
         profile=(("preferences", "不{verb}{what}", "append"),),
     ),
     Pattern(
         _form(rf"(?:{_DEGREE}(?:讨厌|厌恶|受不了|恨)|(?:一点也|根本)?不(?:太|是很|怎么|再)?喜欢)"
               rf"(?P<what>{_THING})"),
-        "不喜欢{what}", kind="preference", importance=5, category="personal", listed=True,
+        "不喜欢{what}", importance=5, category=TASTE, listed=True,
         edges=(_edge("CUSTOM", "CONCEPT", "what", custom="dislikes"),),
         profile=(("preferences", "不喜欢{what}", "append"),),
     ),
     Pattern(
         _form(rf"{_DEGREE}(?:喜欢上?|喜爱|热爱|爱好|爱(?=[吃喝看听玩打跑读唱做养旅游])|迷上)了?"
               rf"(?P<what>{_THING})"),
-        "喜欢{what}", kind="preference", importance=5, category="personal", listed=True,
+        "喜欢{what}", importance=5, category=TASTE, listed=True,
         edges=(_edge("CUSTOM", "CONCEPT", "what", custom="likes"),),
         profile=(("preferences", "喜欢{what}", "append"),),
     ),
     Pattern(
-        _form(rf"对(?P<what>{_THING}){_DEGREE}感兴趣"), "对{what}感兴趣", kind="preference",
-        importance=5, category="personal", listed=True,
+        _form(rf"对(?P<what>{_THING}){_DEGREE}感兴趣"), "对{what}感兴趣",
+        importance=5, category=TASTE, listed=True,
         edges=(_edge("CUSTOM", "CONCEPT", "what", custom="interested_in"),),
         profile=(("interests", "{what}", "append"),),
     ),

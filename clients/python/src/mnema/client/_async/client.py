@@ -97,7 +97,7 @@ class AsyncMnema(
             secure: encrypts with TLS; https:// and root_certificates do too.
             timeout: seconds that a call may take, retries included: above 0.
             retries: how often a call is made again at most; 0: never.
-            default_user: whose graph it is where neither the arguments nor a USER node tell.
+            default_user: whose graph it is where a call does not tell by `user_id`.
             root_certificates: PEM of the authorities to trust instead of the system's.
             auto_extract: whether messages are extracted by themselves.
             graph_enabled: whether extraction looks for triples, and recall for facts.
@@ -150,6 +150,10 @@ class AsyncMnema(
         self.ranking_profiles = AsyncRankingProfiles(caller)
         self.events = AsyncEvents(caller)
 
+    async def init(self) -> None:
+        """What `async with` begins with: callbacks are told from now on. Calls do not need it."""
+        await self._callbacks.begun()
+
     async def close(self) -> None:
         """Waits for what runs in the background, then closes the connection. May come twice."""
         await self._callbacks.stop()
@@ -157,7 +161,7 @@ class AsyncMnema(
         await self._callbacks.join()
 
     async def __aenter__(self) -> "AsyncMnema":
-        await self._callbacks.begun()
+        await self.init()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -45,7 +45,7 @@ class AsyncConversations(AsyncIntake):
         self,
         user_id: str,
         session_id: str,
-        limit: int = 100,
+        limit: int | None = 100,
         offset: int = 0,
         *,
         as_of: datetime | None = None,
@@ -55,14 +55,18 @@ class AsyncConversations(AsyncIntake):
         Args:
             user_id: whose session it is.
             session_id: the session. One that does not exist has no messages.
-            limit: how many at most.
+            limit: how many at most. None: all.
             offset: how many to leave out at the start. To read a long session through, take
                 `iter_messages`: it reads nothing twice.
             as_of: lists those that were there at that moment. Default: now.
         """
         if offset < 0:
             raise ValueError(f"offset is {offset}: it must be 0 or more")
-        reach = offset + limit if limit else 0
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit is {limit}: it must be 0 or more")
+        if limit == 0:
+            return []
+        reach = None if limit is None else offset + limit
         messages = await take(self._messages(user_id, session_id, None, reach, as_of), reach)
         return messages[offset:]
 

@@ -9,6 +9,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from mnema.client._async.calls import AsyncCaller
 from mnema.client._convert.graph import (
     acting_user,
+    default_custom_type,
     edge_of,
     edge_type_number,
     node_key,
@@ -57,7 +58,8 @@ class AsyncEdges:
             target_type: the type of the node where it ends.
             target_id: its id.
             properties: anything else that is known of it: JSON of at most 16 KiB.
-            custom_type: the relation's name if it is CUSTOM: at most 128 characters.
+            custom_type: the relation's name if it is CUSTOM: at most 128 characters. Default: the
+                property "relation", "type" or "name", else "custom".
             weight: how strong it is: 0 to 1. Default: 1.
             content: the statement behind it, in words.
             confidence: how sure it is: 0 to 1.
@@ -75,7 +77,7 @@ class AsyncEdges:
             source=node_key(source_type, source_id),
             edge_type=edge_type_number(edge_type),
             target=node_key(target_type, target_id),
-            custom_type=custom_type or "",
+            custom_type=custom_type or default_custom_type(edge_type, properties),
             weight=weight,
             properties=struct_of(properties),
             content=content,

@@ -31,8 +31,8 @@ class AsyncGraph(AsyncEdges):
     """A user's graph: `nm.graph`.
 
     Types are members of NodeType and EdgeType, or their names. Where a signature has no
-    `user_id` in its place, the graph is that of the `user_id` keyword, else of the USER node
-    among the arguments, else of the client's `default_user`.
+    `user_id` in its place, the graph is that of the `user_id` keyword, else of the client's
+    `default_user`, else of the first USER node among the arguments.
 
     Example:
         async with AsyncMnema() as nm:
@@ -68,11 +68,10 @@ class AsyncGraph(AsyncEdges):
         Raises:
             AlreadyExists: there is a node of that type and id.
         """
-        given = properties.get("name") if properties else None
         node = types_pb2.Node(
             node_type=node_type_number(node_type),
             node_id=node_id,
-            name=name or (given if isinstance(given, str) else ""),
+            name=name or _name_in(properties) or "",
             properties=struct_of(properties),
         )
         user = acting_user(user_id, self._caller.default_user, (node_type, node_id))
@@ -152,13 +151,14 @@ class AsyncGraph(AsyncEdges):
             node_type: the node's type.
             node_id: the node's id.
             properties: merged into the ones it has; one set to None is removed.
-            name: its new name.
+            name: its new name. Default: the property "name", if there is a new one.
             user_id: whose graph it is; see the class.
 
         Raises:
             NotFound: there is none.
             ValueError: neither properties nor name is given.
         """
+        name = name or _name_in(properties)
         given = {"name": name, "properties": properties}
         paths = [field for field, value in given.items() if value is not None]
         if not paths:
@@ -271,3 +271,9 @@ class AsyncGraph(AsyncEdges):
             as_of=timestamp_of(as_of),
         )
         return [path_of(each) for each in (await self._caller.read(stub.FindPaths, request)).paths]
+
+
+def _name_in(properties: Mapping[str, Any] | None) -> str | None:
+    """The name among a node's properties, where neuromem has it."""
+    name = properties.get("name") if properties else None
+    return name if isinstance(name, str) and name else None

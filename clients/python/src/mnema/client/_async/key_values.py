@@ -120,7 +120,9 @@ class AsyncKeyValues:
         return (await self._caller.once(stub.DeleteValue, request)).deleted
 
     async def batch_set(self, user_id: str, namespace: str, values: Mapping[str, Any]) -> int:
-        """Stores 1 to 1,000 values of one namespace, all or none; how many. Raises as `set`."""
+        """Stores up to 1,000 values of one namespace, all or none; how many. Raises as `set`."""
+        if not values:
+            return 0
         stub = self._caller.stub(KeyValueServiceStub)
         request = pb.BatchSetValuesRequest(
             user_id=user_id,

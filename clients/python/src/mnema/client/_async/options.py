@@ -9,9 +9,10 @@ class AsyncOptions:
     """The part of the client that has settings.
 
     An assignment takes effect before the client's next call: the change is sent first, and what
-    is wrong with it that call raises. With a tenant's key it is the tenant's setting, of all its
-    users that have none of their own; with a user's key that user's. It stays when the client
-    is gone. None clears the setting: the level before decides again.
+    the server finds wrong with it that call raises (TypeError at once: it is no setting). With a
+    tenant's key it is the tenant's setting, of all its users that have none of their own; with a
+    user's key that user's. It stays when the client is gone. None clears the setting: the level
+    before decides again.
 
     Reading gives what was assigned here, None if nothing was; `accounts.get_settings` tells
     what holds.

@@ -13,7 +13,7 @@ from mnema.client.results import DigestResult, EmotionProfile
 from mnema.v1 import reflect_service_pb2 as pb
 from mnema.v1.reflect_service_pb2_grpc import ReflectServiceStub
 
-DIGEST_SECONDS = 120.0  # the least timeout of a digest: an LLM may think that long
+DIGEST_SECONDS = 300.0  # the least timeout of a digest: an LLM may think that long
 
 
 class AsyncReflection:
@@ -31,13 +31,18 @@ class AsyncReflection:
         self, user_id: str, batch_size: int = 50, *, background: Literal[True]
     ) -> None: ...
 
+    @overload
+    async def digest(
+        self, user_id: str, batch_size: int = 50, background: bool = False
+    ) -> DigestResult | None: ...
+
     async def digest(
         self, user_id: str, batch_size: int = 50, background: bool = False
     ) -> DigestResult | None:
         """Draws insights from the memories that are new since the last digest.
 
         Updates the emotion profile too. Without new memories it adds nothing. Takes up to
-        120 s, or the client's timeout if that is longer.
+        300 s, or the client's timeout if that is longer.
 
         Args:
             user_id: whose memories are digested.

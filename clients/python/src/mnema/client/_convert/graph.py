@@ -1,7 +1,7 @@
 """Nodes, edges and paths."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from mnema.client._convert.json_values import dict_of
 from mnema.client._convert.names import EDGE_TYPES, NODE_TYPES, Names
@@ -120,23 +120,30 @@ def acting_user(
 ) -> str:
     """Whose graph a call is about, where its signature has no place for the user.
 
-    The one given; else the id of the USER node among the arguments; else the client's
-    default user.
+    The one given; else the client's default user; else the id of the first USER node among
+    the arguments.
 
     Raises:
         ValueError: none of them tells.
     """
-    if user_id:
-        return user_id
+    if user_id or default_user:
+        return user_id or default_user or ""
     for kind, node_id in nodes:
         if _value(kind).upper() == NodeType.USER.value:
             return node_id
-    if default_user:
-        return default_user
     raise ValueError(
-        "whose graph is it? No USER node is among the arguments: pass user_id=…, "
-        "or make the client with default_user=…"
+        "whose graph is it? Pass user_id=…, or make the client with default_user=…, "
+        "or name a USER node among the arguments"
     )
+
+
+def default_custom_type(edge_type: EdgeType | str, properties: Mapping[str, Any] | None) -> str:
+    """What a CUSTOM edge without a name is called: after its properties, else "custom"."""
+    if _value(edge_type).upper() != EdgeType.CUSTOM.value:
+        return ""
+    named = (properties or {}).get
+    names = (named("relation"), named("type"), named("name"))
+    return next((name for name in names if isinstance(name, str) and name), "custom")
 
 
 def _node_type_of(number: int) -> NodeType:

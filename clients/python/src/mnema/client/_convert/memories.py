@@ -1,7 +1,7 @@
 """Memories one by one, and as results of a search."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,8 @@ from mnema.client.models import Emotion, Memory
 from mnema.v1 import types_pb2
 
 EmotionGiven = Emotion | Mapping[str, Any]
+
+_FEELING = {"valence", "arousal", "label"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,24 @@ class MemoryFields:
     slot: str | None = None
     tags: list[str] | tuple[str, ...] | None = None
     metadata: Mapping[str, Any] | None = None
+
+    def lifted(self) -> "MemoryFields":
+        """With importance and emotion of the metadata in the fields that count; what these have
+        already stays.
+
+        The metadata are where neuromem keeps them, and where `memory_metadata` shows them. What
+        could be neither stays there.
+        """
+        metadata = dict(self.metadata or {})
+        found: dict[str, Any] = {}
+        if _is_importance(metadata.get("importance")):
+            found["importance"] = metadata.pop("importance")
+        if _is_emotion(metadata.get("emotion")):
+            found["emotion"] = metadata.pop("emotion")
+        if not found:
+            return self
+        given = {name: value for name in found if (value := getattr(self, name)) is not None}
+        return replace(self, metadata=metadata, **found | given)
 
     def message(self, user_id: str = "", memory_id: str = "") -> types_pb2.Memory:
         """What was said, as the contract has it."""
@@ -69,7 +89,7 @@ def memory_of(memory: types_pb2.Memory) -> Memory:
         event_at=optional_moment(memory, "event_at"),
         slot=memory.slot or None,
         tags=tuple(memory.tags),
-        metadata=dict_of(memory.metadata),
+        metadata=memory_metadata(memory),
         category=memory.category or None,
         source_message_ids=tuple(memory.source_message_ids),
         source_memory_ids=tuple(memory.source_memory_ids),
@@ -97,6 +117,16 @@ def memory_metadata(memory: types_pb2.Memory) -> dict[str, Any]:
     return metadata
 
 
+def _is_importance(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10
+
+
+def _is_emotion(value: object) -> bool:
+    if isinstance(value, Emotion):
+        return True
+    return isinstance(value, Mapping) and "valence" in value and not set(value) - _FEELING
+
+
 def _emotion_of(memory: types_pb2.Memory) -> Emotion | None:
     if not memory.HasField("emotion"):
         return None
@@ -108,7 +138,7 @@ def _emotion_message(given: EmotionGiven | None) -> types_pb2.Emotion | None:
         return None
     if isinstance(given, Emotion):
         return types_pb2.Emotion(valence=given.valence, arousal=given.arousal, label=given.label)
-    unknown = sorted(set(given) - {"valence", "arousal", "label"})
+    unknown = sorted(set(given) - _FEELING)
     if unknown:
         raise ValueError(f"an emotion has no {unknown[0]!r}: it has valence, arousal, label")
     return types_pb2.Emotion(

@@ -6,8 +6,29 @@ from mnema.client.settings import Settings, SettingsOfLevel
 from mnema.v1 import account_service_pb2 as pb
 
 Value = bool | int | float | None
+
+_TYPES: dict[str, tuple[type[int] | type[float], str]] = {
+    "auto_extract": (bool, "True or False"),
+    "graph_enabled": (bool, "True or False"),
+    "on_session_close": (bool, "True or False"),
+    "reflection_interval": (int, "a whole number"),
+    "message_interval": (int, "a whole number"),
+    "idle_timeout": (float, "a number of seconds"),
+}
 # Names that stand in the contract's ExtractionStrategy.
 _OF_STRATEGY = ("message_interval", "idle_timeout", "on_session_close")
+
+
+def check(name: str, value: Value) -> None:
+    """Whether a setting may have this value.
+
+    Raises:
+        TypeError: it is of another type.
+    """
+    kind, words = _TYPES[name]
+    if value is None or type(value) is kind or (kind is float and type(value) is int):
+        return
+    raise TypeError(f"{name} is {words} or None, not {value!r}")
 
 
 def update_request(
@@ -18,6 +39,7 @@ def update_request(
     for name, value in changes.items():
         of_strategy = name in _OF_STRATEGY
         request.update_mask.paths.append(f"extraction.{name}" if of_strategy else name)
+        check(name, value)
         if value is None:
             continue
         if name == "idle_timeout":

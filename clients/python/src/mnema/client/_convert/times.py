@@ -12,11 +12,14 @@ def timestamp_of(moment: datetime | None) -> Timestamp | None:
     """A moment as a Timestamp; None stays None.
 
     Raises:
+        TypeError: it is a date, a text or something else that is no moment.
         ValueError: the moment has no time zone (guessing one would shift it silently), or is
             not in the years 1 to 9999 in UTC. The server takes those of the years 2 to 9998.
     """
     if moment is None:
         return None
+    if not isinstance(moment, datetime):
+        raise TypeError(f"a moment is an aware datetime, not {moment!r}")
     if moment.utcoffset() is None:
         raise ValueError(
             f"{moment.isoformat()} has no time zone: use datetime.now(timezone.utc), "

@@ -98,7 +98,7 @@ class Mnema(
             secure: encrypts with TLS; https:// and root_certificates do too.
             timeout: seconds that a call may take, retries included: above 0.
             retries: how often a call is made again at most; 0: never.
-            default_user: whose graph it is where neither the arguments nor a USER node tell.
+            default_user: whose graph it is where a call does not tell by `user_id`.
             root_certificates: PEM of the authorities to trust instead of the system's.
             auto_extract: whether messages are extracted by themselves.
             graph_enabled: whether extraction looks for triples, and recall for facts.
@@ -151,6 +151,10 @@ class Mnema(
         self.ranking_profiles = RankingProfiles(caller)
         self.events = Events(caller)
 
+    def init(self) -> None:
+        """What `with` begins with: callbacks are told from now on. Calls do not need it."""
+        self._callbacks.begun()
+
     def close(self) -> None:
         """Waits for what runs in the background, then closes the connection. May come twice."""
         self._callbacks.stop()
@@ -158,7 +162,7 @@ class Mnema(
         self._callbacks.join()
 
     def __enter__(self) -> "Mnema":
-        self._callbacks.begun()
+        self.init()
         return self
 
     def __exit__(self, *_: object) -> None:

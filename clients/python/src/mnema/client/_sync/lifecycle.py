@@ -19,7 +19,7 @@ from mnema.client.lifecycle import DeletionResult, ImportResult, UserData
 from mnema.v1 import lifecycle_service_pb2 as pb
 from mnema.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 
-DELETE_SECONDS = 120.0  # the least timeout of a deletion
+DELETE_SECONDS = 300.0  # the least timeout of a deletion
 STREAM_SECONDS = 3600.0  # the least timeout of an export or an import
 
 
@@ -126,6 +126,8 @@ class Lifecycle:
         user_id: str,
         source: str | os.PathLike[str] | Iterable[Mapping[str, Any]],
         progress: Progress | None = None,
+        *,
+        request_id: str | None = None,
     ) -> ImportResult:
         """Imports an export for a user who has nothing yet: all of it or nothing.
 
@@ -136,6 +138,8 @@ class Lifecycle:
             user_id: who is to have the data.
             source: the path of an export, or its lines as `iter_export` gives them.
             progress: called with the bytes read and all that there are, for a path.
+            request_id: a UUID that makes your own retries harmless: an import that was done is
+                answered as it was, for 24 hours. Default: a new one.
 
         Raises:
             FailedPrecondition: the user has something already.
@@ -147,7 +151,7 @@ class Lifecycle:
         parts = Source(given, progress)
         caller = self._caller.at_least(STREAM_SECONDS)
         stub = caller.stub(LifecycleServiceStub)
-        target = pb.ImportTarget(user_id=user_id, request_id=str(uuid4()))
+        target = pb.ImportTarget(user_id=user_id, request_id=request_id or str(uuid4()))
         stream = partial(self._parts, target, parts)
         try:
             response = caller.upload(stub.ImportUserData, stream, parts.repeatable)

@@ -63,7 +63,8 @@ class Memories:
             content: what is remembered: 1 to 16,384 characters.
             memory_type: "fact", "episodic", "insight", "general", "preference", "decision",
                 "todo", "context", "instruction", "error", "workflow" or "reference".
-            metadata: your own data about it: JSON of at most 16 KiB.
+            metadata: your own data about it: JSON of at most 16 KiB. An "importance" or "emotion"
+                in it counts as the argument of that name.
             importance: 1 to 10. None counts as 5.
             emotion: an Emotion, or a dict of valence, arousal and label.
             confidence: 0 to 1. Default: 1.
@@ -82,7 +83,7 @@ class Memories:
             slot=slot,
             tags=tuple(tags) if tags is not None else None,
             metadata=metadata,
-        )
+        ).lifted()
         stub = self._caller.stub(MemoryServiceStub)
         request = pb.AddMemoryRequest(
             user_id=user_id, memory=fields.message(), request_id=request_id or ""
@@ -182,7 +183,7 @@ class Memories:
             event_at=event_at,
             tags=tuple(tags) if tags is not None else None,
             metadata=metadata,
-        )
+        ).lifted()
         if not fields.names():
             raise ValueError("nothing to correct: give content, importance, tags, …")
         stub = self._caller.stub(MemoryServiceStub)

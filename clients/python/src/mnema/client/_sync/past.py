@@ -13,6 +13,8 @@ from mnema.client.past import RollbackResult, TimelineEntry
 from mnema.v1 import memory_service_pb2 as pb
 from mnema.v1.memory_service_pb2_grpc import MemoryServiceStub
 
+ROLLBACK_SECONDS = 300.0  # the least timeout of a rollback: it goes through all there is
+
 
 @dataclass(frozen=True)
 class Told:
@@ -47,11 +49,12 @@ class Past:
         Returns:
             A dict of rollback_id, which `undo_rollback` takes, and of what changed.
         """
-        stub = self._caller.stub(MemoryServiceStub)
+        caller = self._caller.at_least(ROLLBACK_SECONDS)
+        stub = caller.stub(MemoryServiceStub)
         request = pb.RollbackMemoriesRequest(
             user_id=user_id, to_time=timestamp_of(to_time), request_id=request_id or ""
         )
-        return rollback_of((self._caller.write(stub.RollbackMemories, request)).rollback)
+        return rollback_of((caller.write(stub.RollbackMemories, request)).rollback)
 
     def undo_rollback(
         self, user_id: str, rollback_id: str, *, request_id: str | None = None
@@ -64,11 +67,12 @@ class Past:
         Raises:
             NotFound: there was no such rollback.
         """
-        stub = self._caller.stub(MemoryServiceStub)
+        caller = self._caller.at_least(ROLLBACK_SECONDS)
+        stub = caller.stub(MemoryServiceStub)
         request = pb.UndoRollbackRequest(
             user_id=user_id, rollback_id=rollback_id, request_id=request_id or ""
         )
-        return rollback_of((self._caller.write(stub.UndoRollback, request)).rollback)
+        return rollback_of((caller.write(stub.UndoRollback, request)).rollback)
 
     def list_rollbacks(self, user_id: str, limit: int = 50) -> list[RollbackResult]:
         """Lists the rollbacks that took place, what undid them among them, the newest first."""
