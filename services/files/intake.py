@@ -7,10 +7,8 @@ them: a crash at any point leaves no orphan.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
 
 from mnema.v1.file_service_pb2 import File
 from services.contract.stored_object import StoredObject
@@ -18,12 +16,13 @@ from services.contract.user import User
 from services.files.convert import file_message
 from services.files.description import Description
 from services.files.limits import FileLimits
-from services.files.text.chunks import Chunk, split_chunks
+from services.files.text.chunks import Chunk, chunks_in_steps
 from services.files.text.document import ExtractedText, FileType, Page
 from services.files.text.safety import SafeExtraction
 from services.providers.objects.storage import ObjectStorage
 from services.runtime.database import Connection, Database
 from services.runtime.ids import new_id
+from services.runtime.turns import Steps, in_turns
 from services.storage import documents, jobs
 from services.storage.documents import DocumentRow, NewChunk, NewDocument
 from services.storage.foundation import register_user
@@ -31,9 +30,6 @@ from services.storage.places import chunk_place
 from services.storage.requests import answered, once
 from services.storage.search_items import IndexedItem, index_items
 from services.text.units import Unit, unit_of
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 # A book's terms take more memory than the book: they are made and stored a few at a time.
 _CHUNKS_AT_ONCE = 256
@@ -53,14 +49,11 @@ class FileCall:
 
 
 class Intake:
-    """Takes files in. `threads` runs what would hold up the event loop."""
+    """Takes files in. Long texts are cut and analysed in turns with what others bring."""
 
-    def __init__(
-        self, database: Database, objects: ObjectStorage, threads: Executor, limits: FileLimits
-    ) -> None:
+    def __init__(self, database: Database, objects: ObjectStorage, limits: FileLimits) -> None:
         self._database = database
         self._objects = objects
-        self._threads = threads
         self._limits = limits
         self._extraction = SafeExtraction(limits.extractions_at_once, limits.extraction_seconds)
 
@@ -69,7 +62,7 @@ class Intake:
 
         FileRejected says what is wrong with them. What can be found by words is so at once.
         """
-        digest = await self._in_thread(_sha256, data)
+        digest = await asyncio.to_thread(_sha256, data)
         call = FileCall(described.request_id, described.call, digest)
         known = await self._known(owner, call)
         if known is not None:
@@ -77,7 +70,7 @@ class Intake:
         extracted = await self._extraction.extract_text_safely(
             described.filename, data, described.mime_type
         )
-        chunks = await self._in_thread(split_chunks, extracted)
+        chunks = await in_turns(chunks_in_steps(extracted))
         stored = StoredObject.new(owner, new_id())
         document = _document(described, stored, extracted, data, digest, len(chunks))
         async with asyncio.timeout(self._limits.store_seconds):
@@ -91,13 +84,13 @@ class Intake:
     async def take_text(self, owner: User, described: Description, text: str) -> File:
         """Makes a file of text, which the database keeps; otherwise as `take_bytes`."""
         data = text.encode()
-        digest = await self._in_thread(_sha256, data)
+        digest = await asyncio.to_thread(_sha256, data)
         call = FileCall(described.request_id, described.call, digest)
         known = await self._known(owner, call)
         if known is not None:
             return known
         extracted = ExtractedText(FileType.TXT, "text/plain", (Page(None, text),))
-        chunks = await self._in_thread(split_chunks, extracted)
+        chunks = await in_turns(chunks_in_steps(extracted))
         document = NewDocument(
             file_id=new_id(),
             filename=described.filename,
@@ -150,7 +143,7 @@ class Intake:
         document: DocumentRow,
         chunks: Sequence[Chunk],
     ) -> None:
-        units = await self._in_thread(_analyzed, chunks)
+        units = await in_turns(_analyzed(chunks))
         new = [_new_chunk(each) for each in chunks]
         await documents.insert_chunks(connection, owner.owner_id, document.file_id, new)
         items = [
@@ -166,10 +159,6 @@ class Intake:
             for chunk, each in zip(new, units, strict=True)
         ]
         await index_items(connection, owner.owner_id, items)
-
-    async def _in_thread(self, work: Callable[P, R], *args: P.args, **_: P.kwargs) -> R:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, work, *args)
 
 
 def _document(
@@ -212,8 +201,12 @@ def _sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def _analyzed(chunks: Sequence[Chunk]) -> list[Unit]:
-    return [unit_of(chunk.text) for chunk in chunks]
+def _analyzed(chunks: Sequence[Chunk]) -> Steps[list[Unit]]:
+    units: list[Unit] = []
+    for chunk in chunks:
+        units.append(unit_of(chunk.text))
+        yield
+    return units
 
 
 def _batches(chunks: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:

@@ -1,6 +1,5 @@
 """Putting the target `files` together, and the object storage that it shares with the worker."""
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol
@@ -75,12 +74,11 @@ async def build_files(settings: FilesSettings, stack: AsyncExitStack) -> Service
     limits = settings.files
     database = await stack.enter_async_context(Database.open(settings.database))
     objects = await open_objects(settings, stack)
-    threads = stack.enter_context(ThreadPoolExecutor(1, "files"))
     channel = open_channel(settings.peers.vector, settings, stack)
     links = Links(settings.internal_key, limits.public_url)
     servicer = FileServicer(
         database,
-        Intake(database, objects, threads, limits),
+        Intake(database, objects, limits),
         Downloads(database, objects),
         links,
         Presigning(objects, links),

@@ -1,7 +1,6 @@
 """The gRPC face of taking in."""
 
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -13,7 +12,7 @@ from services.contract.convert_message import state_name
 from services.contract.user import User
 from services.ingest import convert
 from services.ingest.company import Company
-from services.ingest.intake import analyze_all, in_sessions, take_in
+from services.ingest.intake import in_sessions, take_in
 from services.ingest.retries import restart
 from services.ingest.storing import Analyzed, MessageStore
 from services.ingest.streaming import MessageStreams
@@ -24,16 +23,14 @@ from services.runtime.paging import PageTokens, page_size
 from services.storage.extractions import count_waiting, list_extractions
 from services.storage.requests import once
 from services.storage.search_items import count_unembedded
+from services.text.analysis import analyze_all
 
 Context = aio.ServicerContext[Message, Message]
 _DEFAULT_RETRIES = 3
 
 
 class IngestServicer(IngestServiceServicer):
-    """Messages in, and what became of them; the contract's comments say what each call does.
-
-    Long texts are analysed in `executor`.
-    """
+    """Messages in, and what became of them; the contract's comments say what each call does."""
 
     def __init__(
         self,
@@ -41,16 +38,14 @@ class IngestServicer(IngestServiceServicer):
         settings: ExtractionSettings,
         server: OptionSettings,
         tokens: PageTokens,
-        executor: Executor,
     ) -> None:
         self._database = database
         self._settings = settings
         self._server = server
         self._tokens = tokens
-        self._executor = executor
         store = MessageStore(database, settings, server)
         self._company = Company(store)
-        self._streams = MessageStreams(store, executor)
+        self._streams = MessageStreams(store)
 
     async def close(self) -> None:
         """Ends the streams that run: what has arrived is stored and acknowledged."""
@@ -59,7 +54,7 @@ class IngestServicer(IngestServiceServicer):
     async def Ingest(self, request: pb.IngestRequest, context: Context) -> pb.IngestResponse:
         user = User.served(request.user_id)
         (message,) = in_sessions([convert.said_of(request)], "")
-        (units,) = await analyze_all([request.content], self._executor)
+        (units,) = await analyze_all([request.content])
         return await self._company.take(user, request, Analyzed(message, units))
 
     async def IngestBatch(
@@ -68,7 +63,7 @@ class IngestServicer(IngestServiceServicer):
         user = User.served(request.user_id)
         said = [convert.said_of(message) for message in request.messages]
         messages = in_sessions(said, request.session_id)
-        terms = await analyze_all([message.content for message in messages], self._executor)
+        terms = await analyze_all([message.content for message in messages])
 
         async def work(connection: Connection) -> pb.IngestBatchResponse:
             async def write() -> pb.IngestBatchResponse:

@@ -1,9 +1,7 @@
 """Taking messages in: stored, findable by their words and queued for extraction, at once."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -19,10 +17,7 @@ from services.storage.options import register_and_read
 from services.storage.places import message_place
 from services.storage.search_items import IndexedItem, index_items
 from services.text.traits import BY_ASSISTANT
-from services.text.units import Unit, units_of
-
-# About 2 ms of analysis: more text than that is analysed in a thread.
-_ON_THE_LOOP_CHARACTERS = 8_192
+from services.text.units import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +30,6 @@ class Said:
     speaker: str = ""
     metadata: Mapping[str, Any] | None = None
     said_at: datetime | None = None
-
-
-async def analyze_all(texts: Sequence[str], executor: Executor) -> list[tuple[Unit, ...]]:
-    """The units of each text; many or long ones do not hold up the event loop."""
-    if sum(map(len, texts)) <= _ON_THE_LOOP_CHARACTERS:
-        return [units_of(text) for text in texts]
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(executor, lambda: [units_of(text) for text in texts])
 
 
 def in_sessions(messages: Sequence[Said], session_id: str) -> list[Said]:

@@ -1,7 +1,6 @@
 """A stream of messages: what has arrived is committed together, then acknowledged in its order."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from concurrent.futures import Executor
 from contextlib import aclosing
 
 from mnema.v1.ingest_service_pb2 import IngestStreamRequest, IngestStreamResponse
@@ -9,11 +8,12 @@ from services.contract.convert_message import timestamp_of
 from services.contract.user import User
 from services.ingest import convert
 from services.ingest.arrivals import Arrivals, Group
-from services.ingest.intake import analyze_all, in_sessions
+from services.ingest.intake import in_sessions
 from services.ingest.storing import OF_ONE_MESSAGE, Analyzed, MessageStore
 from services.runtime.errors import MnemaError
 from services.runtime.ids import new_id
 from services.storage.messages import MessageRow
+from services.text.analysis import analyze_all
 
 Answers = list[IngestStreamResponse]
 
@@ -21,9 +21,8 @@ Answers = list[IngestStreamResponse]
 class MessageStreams:
     """Takes in streams; `close` ends those that run, behind what has arrived."""
 
-    def __init__(self, storage: MessageStore, executor: Executor) -> None:
+    def __init__(self, storage: MessageStore) -> None:
         self._storage = storage
-        self._executor = executor
         self._open: set[Arrivals] = set()
 
     async def close(self) -> None:
@@ -77,7 +76,7 @@ class MessageStreams:
     ) -> Answers:
         """Stores the messages in one transaction, each once for its request_id."""
         said = in_sessions([convert.said_of(each) for each in requests], session_id)
-        units = await analyze_all([each.content for each in said], self._executor)
+        units = await analyze_all([each.content for each in said])
         messages = [Analyzed(*each) for each in zip(said, units, strict=True)]
         return await self._storage.store(user, requests, messages, IngestStreamResponse, _answer)
 

@@ -1,7 +1,6 @@
 """Putting the targets `ingest` and `worker` together."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -37,9 +36,8 @@ from services.storage.accounts import DatabaseAuthenticator
 async def build_ingest(settings: RuntimeSettings, stack: AsyncExitStack) -> Servicers:
     """IngestService, ConversationService, KeyValueService and EventService."""
     database = await stack.enter_async_context(Database.open(settings.database))
-    executor = stack.enter_context(ThreadPoolExecutor(1, "analysis"))
     tokens = PageTokens(settings.internal_key)
-    ingest = IngestServicer(database, settings.extraction, settings.options, tokens, executor)
+    ingest = IngestServicer(database, settings.extraction, settings.options, tokens)
     wakeups, reader = Wakeups(database), EventReader(database, settings.events)
     watchers = Watchers(reader, wakeups, settings.events)
     return Servicers(

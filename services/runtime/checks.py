@@ -14,6 +14,7 @@ from services.runtime.limits import (
     MASK_PATH,
     MAX_MASK_PATHS,
     UUID_FORM,
+    ZERO_TIME_SECOND,
     Bytes,
     Json,
     Number,
@@ -107,11 +108,17 @@ def enum_check(known: Container[int], *, unspecified: bool) -> Check:
 
 
 def time_check() -> Check:
-    """A Timestamp of the years 1 to 9999."""
+    """A Timestamp of the years 2 to 9998."""
 
     def check(value: Any, path: str, found: Violations) -> None:
         if not FIRST_SECOND <= value.seconds <= LAST_SECOND or not 0 <= value.nanos < _NANOS:
-            found.append(FieldViolation(path, "must be in the years 1 to 9999", _RANGE))
+            wrong = "must be in the years 2 to 9998"
+            if value.seconds == ZERO_TIME_SECOND:
+                wrong += (
+                    "; 0001-01-01T00:00:00Z is how a time that was never set (Go, .NET) is sent:"
+                    " leave the field out instead"
+                )
+            found.append(FieldViolation(path, wrong, _RANGE))
 
     return check
 

@@ -7,6 +7,7 @@ name, then by its type. It holds wherever the field stands, in nested messages t
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 Form = Literal["any", "line", "uuid"]
@@ -102,9 +103,20 @@ DEFAULT_JSON = Json(16 * KIB)
 DEFAULT_ITEMS = Items(1000)
 DEFAULT_SPAN = Span(0, 100 * _YEAR_SECONDS)
 
-# The years 1 to 9999, in seconds since 1970.
-FIRST_SECOND = -62_135_596_800
-LAST_SECOND = 253_402_300_799
+# The years 2 to 9998: a year's arithmetic stays within what a datetime holds, in any time zone,
+# and the driver of the database takes the ends of that, 0001-01-01 and 9999-12-31, for infinite.
+FIRST_MOMENT = datetime(2, 1, 1, tzinfo=UTC)
+AFTER_LAST_MOMENT = datetime(9999, 1, 1, tzinfo=UTC)
+FIRST_SECOND = -62_104_060_800
+LAST_SECOND = 253_370_764_799
+ZERO_TIME_SECOND = -62_135_596_800
+"""0001-01-01T00:00:00Z: what Go and .NET send of a time that nobody has set."""
+
+
+def is_accepted(moment: datetime) -> bool:
+    """Whether an aware moment is one of those that a request may hold."""
+    return FIRST_MOMENT <= moment < AFTER_LAST_MOMENT
+
 
 BY_NAME: Mapping[str, Rule] = {
     # who and where

@@ -17,7 +17,7 @@ from services.storage.places import MAX_PART, MAX_SEQUENCE, memory_place, part_o
 from services.storage.queries import load
 from services.storage.search_items import IndexedItem, index_items, places_of
 from services.storage.vectors import store_vectors
-from services.text.units import units_of
+from services.text.analysis import analyze_all
 
 SQL = load("memory_units")
 
@@ -53,7 +53,7 @@ async def index_memories(
     """Makes memories findable by their words. Needs the user's lock."""
     if not texts:
         return
-    units = [units_of(text.content) for text in texts]
+    units = await analyze_all([text.content for text in texts])
     places = await _places(
         connection, owner_id, [text.source for text in texts], [len(each) for each in units]
     )

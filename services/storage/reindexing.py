@@ -11,8 +11,9 @@ from services.storage.memory_units import MemoryText, index_memories
 from services.storage.places import chunk_place, message_place
 from services.storage.queries import load
 from services.storage.search_items import IndexedItem, index_items
+from services.text.analysis import analyze_all
 from services.text.traits import BY_ASSISTANT
-from services.text.units import unit_of, units_of
+from services.text.units import unit_of
 
 SQL = load("reindexing")
 
@@ -51,6 +52,7 @@ async def retract_memories(connection: Connection, owner_id: OwnerId) -> None:
 async def _index_messages(
     connection: Connection, owner_id: OwnerId, rows: Sequence[asyncpg.Record]
 ) -> None:
+    analysed = await analyze_all([row["content"] for row in rows])
     items = [
         IndexedItem(
             row["message_id"],
@@ -64,8 +66,8 @@ async def _index_messages(
             start_offset=unit.start,
             end_offset=unit.end,
         )
-        for row in rows
-        for part, unit in enumerate(units_of(row["content"]))
+        for row, units in zip(rows, analysed, strict=True)
+        for part, unit in enumerate(units)
     ]
     await index_items(connection, owner_id, items)
 

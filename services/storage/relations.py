@@ -1,8 +1,9 @@
 """The words of the graph: kinds of nodes, kinds of edges, and how a name becomes an id."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
+
+from services.text.normal_form import nfkc
 
 USER = "USER"
 CUSTOM = "CUSTOM"
@@ -82,7 +83,7 @@ def node_id_of(name: str) -> str:
 
     Letters of any script are kept. A name without a letter or digit (an emoji) is its own id.
     """
-    folded = unicodedata.normalize("NFKC", name).casefold()
+    folded = nfkc(name).casefold()
     return _NOT_A_WORD.sub("_", folded).strip("_") or folded.strip()
 
 

@@ -65,6 +65,9 @@ _BEFORE_MONTH = regex.compile(
     r"\b(?:in|of|during|since|by|until|till|early|late|mid|before|after|from|to|and|or)\s*$",
     regex.IGNORECASE,
 )
+# That word, with the white space behind it: a text of a thousand months is not read a thousand
+# times.
+_LOOKED_BACK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,11 @@ def dates_in(text: str, now: datetime) -> tuple[DateSpan, ...]:
     today = datetime(now.year, now.month, now.day)  # noqa: DTZ001 - days of the asker's zone
     spans: list[DateSpan] = []
     for match in _EXPRESSION.finditer(text):
-        spans.extend(_spans(match, text[: match.start()], today))
+        before = text[max(0, match.start() - _LOOKED_BACK) : match.start()]
+        try:
+            spans.extend(_spans(match, before, today))
+        except (ValueError, OverflowError):
+            continue  # before the year 1 or after 9999: no date
     return tuple(dict.fromkeys(spans))
 
 

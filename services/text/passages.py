@@ -67,16 +67,24 @@ def split_passages(
     Raises:
         ValueError: `max_chars` is below 16 or `overlap_chars` negative.
     """
+    return tuple(passages_in(text, max_chars=max_chars, overlap_chars=overlap_chars))
+
+
+def passages_in(
+    text: str,
+    *,
+    max_chars: int = DEFAULT_MAX_CHARS,
+    overlap_chars: int = DEFAULT_OVERLAP_CHARS,
+) -> Iterator[Passage]:
+    """What `split_passages` gives, one by one."""
     if max_chars < MIN_MAX_CHARS or overlap_chars < 0:
         raise ValueError(f"passages of {max_chars} characters, overlapping by {overlap_chars}")
     size = _size_for(text, max_chars)
     start, end = trimmed(text, 0, len(text))
     spans = [(start, end)] if end - start <= size else _spans(text, size, overlap_chars)
-    return tuple(
-        Passage(position, start, end, text[start:end])
-        for position, (start, end) in enumerate(spans)
-        if end > start
-    )
+    for position, (start, end) in enumerate(spans):
+        if end > start:
+            yield Passage(position, start, end, text[start:end])
 
 
 def _size_for(text: str, max_chars: int) -> int:

@@ -13,13 +13,13 @@ Scripts written without spaces (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar) be
 overlapping pairs of characters; a character that stands alone is a term by itself.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import regex
 
+from services.text.normal_form import nfkc
 from services.text.stems import stem
 from services.text.stop_words import STOP_WORDS
 
@@ -133,8 +133,7 @@ def _words(text: str) -> list[str]:
 
 def _folded(text: str) -> str:
     # Case folding can undo the normal form ("ΐ"), hence twice.
-    once = unicodedata.normalize("NFKC", text).casefold()
-    return unicodedata.normalize("NFKC", once).translate(_APOSTROPHES)
+    return nfkc(nfkc(text).casefold()).translate(_APOSTROPHES)
 
 
 def _bare(word: str) -> str:

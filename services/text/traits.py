@@ -25,6 +25,7 @@ _PERIODS = (
     r"|summer|winter|spring|fall|autumn"
 )
 _WEEKDAYS = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+# Many digits are read once: what has no edge before it is tried at each of them.
 _TIME = regex.compile(
     rf"""\b(?:
         yesterday | today | tonight | tomorrow | ago | recently
@@ -35,7 +36,7 @@ _TIME = regex.compile(
       | {_MONTHS.replace("|may|", "|")}
       | \d+(?:st|nd|rd|th)
       )\b
-      | 昨天|今天|明天|前天|上周|上個?月|去年|今年|明年|星期|\d+[年月日]
+      | 昨天|今天|明天|前天|上周|上個?月|去年|今年|明年|星期|\d[年月日]
     """,
     regex.VERBOSE | regex.IGNORECASE,
 )

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from services.text.passages import DEFAULT_MAX_CHARS, Passage, split_passages
+from services.runtime.turns import Steps, at_once
+from services.text.passages import DEFAULT_MAX_CHARS, Passage, passages_in
 from services.text.terms import Terms, analyze
 from services.text.traits import traits_of
 
@@ -22,15 +23,26 @@ class Unit:
 
 def units_of(text: str) -> tuple[Unit, ...]:
     """Cuts and analyses a text. One that fits a passage is one unit, from 0 to its length."""
-    passages = _passages(text)
-    if len(passages) > 1:
-        return tuple(_unit(each.text, each.start, each.end) for each in passages)
-    return (unit_of(text),)
+    if len(text) <= DEFAULT_MAX_CHARS:
+        return (unit_of(text),)
+    return at_once(units_in_steps(text))
+
+
+def units_in_steps(text: str) -> Steps[tuple[Unit, ...]]:
+    """`units_of`, passage by passage."""
+    passages = yield from _passages(text)
+    if len(passages) <= 1:
+        return (unit_of(text),)
+    units: list[Unit] = []
+    for each in passages:
+        units.append(_unit(each.text, each.start, each.end))
+        yield
+    return tuple(units)
 
 
 def is_one_unit(text: str) -> bool:
     """Whether `units_of` would leave the text whole."""
-    return len(_passages(text)) <= 1
+    return len(at_once(_passages(text))) <= 1
 
 
 def unit_of(text: str) -> Unit:
@@ -40,19 +52,25 @@ def unit_of(text: str) -> Unit:
 
 def position_of(text: str, start: int) -> int:
     """How many of a text's units begin before `start`: the number, from 0, of the one there."""
-    return sum(passage.start < start for passage in _passages(text))
+    return sum(passage.start < start for passage in at_once(_passages(text)))
 
 
-def _passages(text: str) -> tuple[Passage, ...]:
+def _passages(text: str) -> Steps[list[Passage]]:
     """The passages of a text that needs several; the longest dense texts get larger ones."""
-    if len(text) <= DEFAULT_MAX_CHARS:
-        return ()
+    passages: list[Passage] = []
     size = DEFAULT_MAX_CHARS
-    passages = split_passages(text)
-    while len(passages) > MOST_UNITS:
+    if len(text) <= size:
+        return passages
+    while True:
+        for passage in passages_in(text, max_chars=size):
+            passages.append(passage)
+            yield
+            if len(passages) > MOST_UNITS:
+                break
+        else:
+            return passages
+        passages.clear()
         size *= 2
-        passages = split_passages(text, max_chars=size)
-    return passages
 
 
 def _unit(text: str, start: int, end: int) -> Unit:

@@ -1,13 +1,15 @@
 """The largest sizes that are allowed pass, one more fails; and any user id is a user id."""
 
 import base64
+import threading
+import time
 from typing import Any
 
 import pytest
 
 from tests.e2e.contract import rest_call, rpc
 from tests.e2e.failure import Failure, failure_of_answer
-from tests.e2e.gateway import Gateway
+from tests.e2e.gateway import Gateway, Tenant
 from tests.e2e.waiting import until
 
 KIB = 1024
@@ -74,6 +76,23 @@ def test_the_largest_batch(gateway: Gateway, user_id: str) -> None:
     one_more = {**batch, "messages": [*said, said[0]]}
     failure = wrong(gateway, "IngestService.IngestBatch", one_more)
     assert (failure.reason, failure.fields) == ("TOO_MANY_ITEMS", ("messages",))
+
+
+def test_the_longest_texts_hold_up_no_other_tenant(
+    gateway: Gateway, tenant: Tenant, user_id: str
+) -> None:
+    said = [{"role": "user", "content": f"{number} " + "1" * 390_000} for number in range(35)]
+    batch = {"user_id": user_id, "session_id": "s", "messages": said}
+    stored = threading.Thread(target=gateway.call, args=("IngestService.IngestBatch", batch))
+    stored.start()
+    other = {"user_id": user_id, "role": "user", "content": "the dog " * 1_100}
+    worst = 0.0
+    while stored.is_alive():
+        began = time.monotonic()
+        gateway.call("IngestService.Ingest", other, tenant.api_key)
+        worst = max(worst, time.monotonic() - began)
+    # A tenth of a second is usual. Behind all of the batch it would be many.
+    assert worst < 5
 
 
 def test_the_largest_metadata(gateway: Gateway, user_id: str) -> None:

@@ -16,7 +16,8 @@ from tests.e2e.contract import is_required
 Path = tuple[str | int, ...]
 
 UNKNOWN_ENUM_NUMBER = 9999
-AFTER_THE_YEAR_9999 = 253_402_300_800
+AFTER_THE_YEAR_9998 = 253_370_764_800
+ZERO_TIME = -62_135_596_800
 # Characters that a text may have, by full name or by name; 1,024 where nothing is stated.
 LONGEST: Mapping[str, int] = {
     **dict.fromkeys(("user_id", "session_id", "node_id", "speaker", "name", "key", "prefix"), 256),
@@ -173,8 +174,10 @@ def _wrong_numbers(field: FieldDescriptor) -> Iterator[_Value]:
 
 def _of_known_message(name: str, path: Path) -> Iterator[Wrong]:
     if name == "google.protobuf.Timestamp":
-        late = _put((*path, "seconds"), AFTER_THE_YEAR_9999, "FIELD_OUT_OF_RANGE", "year 10000")
+        late = _put((*path, "seconds"), AFTER_THE_YEAR_9998, "FIELD_OUT_OF_RANGE", "year 9999")
         yield _about(late, path, "2023-99-01T00:00:00Z")
+        unset = _put((*path, "seconds"), ZERO_TIME, "FIELD_OUT_OF_RANGE", "Go's zero time")
+        yield _about(unset, path, None)
         odd = _put((*path, "nanos"), -1, "FIELD_OUT_OF_RANGE", "negative nanoseconds")
         yield _about(odd, path, "yesterday")
     elif name == "google.protobuf.Duration":

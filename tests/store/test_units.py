@@ -1,5 +1,6 @@
 """Long texts are found by their passages, memories stand with the message they come from."""
 
+import threading
 from itertools import pairwise
 
 import pytest
@@ -19,6 +20,8 @@ from services.storage.places import (
 )
 from services.storage.search_items import count_unembedded, erase_items, places_of, unembedded
 from services.storage.vectors import store_vectors
+from services.text import units
+from services.text.terms import Terms, analyze
 from services.text.units import is_one_unit, position_of, units_of
 from tests.store.memory_world import World, vector, world
 
@@ -38,6 +41,24 @@ def test_a_text_is_cut_only_if_it_has_to_be() -> None:
     assert parts[-1].end == len(LONG)
     assert all(unit.end - unit.start <= 900 for unit in parts)
     assert all(one.end >= two.start > one.start for one, two in pairwise(parts))
+
+
+async def test_a_long_memory_is_analysed_off_the_event_loop(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+
+    def noted(text: str) -> Terms:
+        threads.add(threading.get_ident())
+        return analyze(text)
+
+    monkeypatch.setattr(units, "analyze", noted)
+    await world.remember(NewMemory("fact", "Tea."))
+    assert threads == {threading.get_ident()}
+    threads.clear()
+    await world.remember(NewMemory("fact", (LONG * 10)[:16_384]))
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def said(world: World, *contents: str) -> list[NewMessage]:

@@ -171,6 +171,8 @@ def test_times_have_a_zone() -> None:
     assert timestamp_of(None) is None
     with pytest.raises(ValueError, match="no time zone"):
         timestamp_of(datetime(2026, 5, 3))  # noqa: DTZ001 - that is the point
+    with pytest.raises(ValueError, match="years 2 to 9998"):
+        timestamp_of(datetime.min.replace(tzinfo=timezone(timedelta(hours=14))))
 
 
 def test_names_are_the_contracts() -> None:

@@ -126,6 +126,8 @@ async def test_the_whole_answer_is_taken_over(extractor: Extractor, server: Open
                      "emotion": {"valence": 7, "arousal": 0, "label": ""}, "sources": [0]},
                     {"content": "Moved.", "event_at": "2023-01-02T03:00", "event_text": None},
                     {"content": "Fell.", "event_at": "around noon"},
+                    {"content": "Began.", "event_at": "0001-01-01T00:00:00Z"},
+                    {"content": "Ends.", "event_at": "9999-12-31T23:59:59.999999Z"},
                 ],
                 "triples": [
                     {"subject": {"name": "user", "type": "PERSON"}, "relation": "works at",
@@ -141,7 +143,7 @@ async def test_the_whole_answer_is_taken_over(extractor: Extractor, server: Open
         )
     )  # fmt: skip
     found = await extractor.extract(batch("one", "two", zone="America/New_York"))
-    jazz, anna, chess, race, moved, fell = found.memories
+    jazz, anna, chess, race, moved, *undated = found.memories
     assert (jazz.memory_type, jazz.importance, jazz.confidence) == ("fact", 10, 1.0)
     assert jazz.category == "preference"  # as the extraction by rules has it
     assert jazz.emotion == Emotion(0.8, 0.3, "happy")
@@ -153,7 +155,7 @@ async def test_the_whole_answer_is_taken_over(extractor: Extractor, server: Open
     assert race.event_at == datetime(2023, 5, 6, 4, tzinfo=UTC)
     assert race.emotion is None
     assert moved.event_at == datetime(2023, 1, 2, 8, tzinfo=UTC)
-    assert fell.event_at is None
+    assert [each.event_at for each in undated] == [None] * 3
     left, admires = found.triples
     assert (left.relation, left.custom_relation, left.ended) == ("WORKS_AT", None, True)
     assert left.subject == EntityRef("alice", "USER")

@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.ingest.extraction.local.chinese.times import chinese_time
 from services.ingest.extraction.local.times import find_time, has_time_word
+from services.runtime.limits import is_accepted
 
 NOW = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
 
@@ -83,3 +85,32 @@ def test_the_place_of_the_phrase_is_given() -> None:
     assert found is not None
     assert text[found.begin : found.end] == "two weeks ago"
     assert found.start == datetime(2023, 4, 23, 15, tzinfo=UTC)  # midnight in Tokyo
+
+
+PHRASES = [
+    "yesterday", "tomorrow", "the day before yesterday", "last week", "next week", "last weekend",
+    "next weekend", "last Friday", "next Friday", "last month", "next month", "last year",
+    "next year", "last winter", "next summer", "900 years ago", "999 weeks ago", "999 months ago",
+    "two weekends ago", "999 hours ago", "we will go in 999 years", "we will go in 999 weeks",
+    "in May", "3 May", "May 3rd", "we will go on 3 May", "will be in May", "since last March",
+    "on Friday", "I will go on Friday", "in 1999", "1999-01-01", "昨天", "明天", "大前天", "大后天",
+    "上周", "下周三", "上上个月", "下下个月", "去年", "明年冬天", "九十九年前", "999个月后",
+    "三天前", "星期五", "五月三日", "我打算五月三日去", "五月", "我打算五月去", "1999年",
+]  # fmt: skip
+ENDS = [
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(1, 1, 1, 12, tzinfo=UTC),
+    datetime(2, 1, 1, tzinfo=UTC),
+    datetime(9998, 12, 31, 23, 59, 59, 999_999, UTC),
+    datetime(9999, 12, 31, 12, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC),
+]
+
+
+@pytest.mark.parametrize("said_at", ENDS, ids=str)
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12"])
+def test_a_time_beyond_what_the_contract_holds_is_none(said_at: datetime, zone: str) -> None:
+    for phrase in PHRASES:
+        for find in (find_time, chinese_time):
+            found = find(phrase, said_at, ZoneInfo(zone))
+            assert found is None or is_accepted(found.start), phrase

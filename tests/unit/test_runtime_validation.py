@@ -27,12 +27,19 @@ from services.runtime.errors import InvalidArgument
 from services.runtime.validation import rule_of, validate
 from tests.patience import function_calls
 
+ZERO = "0001-01-01T00:00:00Z"
 UUID = "0199d1c2-0000-7000-8000-000000000000"
 
 
 def ingest(**fields: Any) -> Message:
     values = {"user_id": "caroline", "role": "user", "content": "hello"} | fields
     return ingest_service_pb2.IngestRequest(**values)
+
+
+def at(text: str) -> timestamp_pb2.Timestamp:
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromJsonString(text)
+    return stamp
 
 
 def nested(depth: int) -> struct_pb2.Struct:
@@ -85,11 +92,10 @@ WRONG: dict[str, tuple[Callable[[], Message], str, str]] = {
     "metadata depth": (lambda: ingest(metadata=nested(17)), "metadata", "FIELD_MALFORMED"),
     "metadata nul": (lambda: ingest(metadata=struct_of(a="\0")), "metadata", "FIELD_MALFORMED"),
     "metadata nan": (lambda: ingest(metadata=struct_of(a=math.nan)), "metadata", "FIELD_MALFORMED"),
-    "late": (
-        lambda: ingest(said_at=timestamp_pb2.Timestamp(seconds=limits.LAST_SECOND + 1)),
-        "said_at",
-        "FIELD_OUT_OF_RANGE",
-    ),
+    "late": (lambda: ingest(said_at=at("9999-01-01T00:00:00Z")), "said_at", "FIELD_OUT_OF_RANGE"),
+    "early": (lambda: ingest(said_at=at("0001-12-31T23:59:59Z")), "said_at", "FIELD_OUT_OF_RANGE"),
+    "last": (lambda: recall(as_of=at("9999-12-31T23:59:59Z")), "as_of", "FIELD_OUT_OF_RANGE"),
+    "first": (lambda: recall(created_after=at(ZERO)), "created_after", "FIELD_OUT_OF_RANGE"),
     "value depth": (lambda: value_of(listed(17)), "value", "FIELD_MALFORMED"),
     "value of no kind": (lambda: value_of(struct_pb2.Value()), "value", "FIELD_MALFORMED"),
     "enum": (unknown_enum, "memory_types[0]", "ENUM_UNKNOWN"),
@@ -182,6 +188,8 @@ RIGHT: dict[str, Callable[[], Message]] = {
         user_id="Zoë ☕", content="a\nb\t" + "é" * 399_996, request_id=UUID, metadata=nested(16)
     ),
     "value": lambda: value_of(listed(16)),
+    "first time": lambda: ingest(said_at=at("0002-01-01T00:00:00Z")),
+    "last time": lambda: recall(as_of=at("9998-12-31T23:59:59.999999Z")),
     "null": lambda: value_of(struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)),
     "page": lambda: memory_service_pb2.ListMemoriesRequest(user_id="u", page_size=100_000),
     "update": lambda: memory_service_pb2.UpdateMemoryRequest(
@@ -196,6 +204,24 @@ RIGHT: dict[str, Callable[[], Message]] = {
 @pytest.mark.parametrize("case", RIGHT)
 def test_right_requests_pass(case: str) -> None:
     validate(RIGHT[case]())
+
+
+def test_a_time_says_which_are_taken_and_an_unset_one_what_it_is() -> None:
+    told = []
+    for text in ("9999-12-31T23:59:59.999999Z", ZERO):
+        with pytest.raises(InvalidArgument) as caught:
+            validate(ingest(said_at=at(text)))
+        told.append(caught.value.violations[0].description)
+    assert told[0] == "must be in the years 2 to 9998"
+    assert told[1].startswith(told[0])
+    assert "never set (Go, .NET)" in told[1]
+    assert "leave the field out" in told[1]
+
+
+def test_the_range_of_times_is_told_alike_in_seconds_and_in_moments() -> None:
+    assert limits.FIRST_MOMENT.timestamp() == limits.FIRST_SECOND
+    assert limits.AFTER_LAST_MOMENT.timestamp() == limits.LAST_SECOND + 1
+    assert at(ZERO).seconds == limits.ZERO_TIME_SECOND
 
 
 def test_at_most_sixteen_violations_are_told() -> None:

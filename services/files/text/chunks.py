@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 from services.files.text.document import PAGE_BREAK, ExtractedText
-from services.text.passages import DEFAULT_MAX_CHARS, split_passages
+from services.runtime.turns import Steps, at_once
+from services.text.passages import DEFAULT_MAX_CHARS, passages_in
 
 _BLANK_LINES = re.compile(r"\n[^\S\n]*(?=\n)\s*")
 
@@ -29,11 +30,18 @@ def split_chunks(
     extracted: ExtractedText, *, max_chars: int = DEFAULT_MAX_CHARS
 ) -> tuple[Chunk, ...]:
     """Cut each page into passages of at most `max_chars`; none spans two pages."""
+    return at_once(chunks_in_steps(extracted, max_chars=max_chars))
+
+
+def chunks_in_steps(
+    extracted: ExtractedText, *, max_chars: int = DEFAULT_MAX_CHARS
+) -> Steps[tuple[Chunk, ...]]:
+    """`split_chunks`, passage by passage."""
     chunks: list[Chunk] = []
     offset = 0
     for page in extracted.pages:
         place = _Place(page.text)
-        for passage in split_passages(page.text, max_chars=max_chars):
+        for passage in passages_in(page.text, max_chars=max_chars):
             chunks.append(
                 Chunk(
                     len(chunks),
@@ -44,6 +52,7 @@ def split_chunks(
                     *place.at(passage.start),
                 )
             )
+            yield
         offset += len(page.text) + len(PAGE_BREAK)
     return tuple(chunks)
 

@@ -32,6 +32,7 @@ from services.ingest.extraction.prompt import (
     messages_of,
 )
 from services.providers.llm.base import LlmProvider
+from services.runtime.limits import is_accepted
 
 USER_NAMES = frozenset({"", "user", "the user", "i", "me"})
 
@@ -163,11 +164,16 @@ class _Reading:
         return tuple(message.message_id for message in self._sources(indexes))
 
     def _moment(self, text: str | None) -> datetime | None:
-        """An ISO 8601 time; one without an offset is meant in the batch's timezone."""
+        """An ISO 8601 time; one without an offset is meant in the batch's timezone.
+
+        None for what the contract does not take for a time: models name the year 1, or 9999.
+        """
         if not text:
             return None
         try:
             moment = datetime.fromisoformat(text.strip())
-            return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(UTC)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=self._zone)
+            moment = moment.astimezone(UTC)
         except (ValueError, OverflowError):
             return None
+        return moment if is_accepted(moment) else None

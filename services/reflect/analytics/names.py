@@ -1,10 +1,10 @@
 """Whether a text names an entity: the name as a whole, in any case."""
 
-import unicodedata
 from dataclasses import dataclass
 
 import regex
 
+from services.text.normal_form import nfkc
 from services.text.terms import UNSPACED, telling_terms
 
 _LETTER = rf"[\w--[{UNSPACED}]]"
@@ -42,4 +42,4 @@ class Name:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES)
+    return nfkc(text).casefold().translate(_APOSTROPHES)

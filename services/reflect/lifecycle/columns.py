@@ -114,7 +114,7 @@ class RecordChecks:
         return _or_null(check_of(type_name, rule))
 
     def _event_time(self, value: Any) -> str | None:
-        return None if moment_of(value) else "must be a time of the years 1 to 9999, with its zone"
+        return None if moment_of(value) else "must be a time of the years 2 to 9998, with its zone"
 
     def _record_time(self, value: Any) -> str | None:
         moment = moment_of(value)

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from services.contract.json_values import struct_of, value_of
@@ -26,11 +26,6 @@ _WHOLE_NUMBERS: Mapping[str, Number] = {
 }
 _BYTES = re.compile(r"\\x([0-9a-f]{2})*")
 _ANY_SIZE = 2**31 - 1
-# The contract's moments, and at least a day away from the ends of the calendar: what is reckoned
-# from a moment, or shown in another zone, is one as well.
-_DAY = timedelta(days=1)
-_FIRST_MOMENT = datetime.min.replace(tzinfo=UTC) + _DAY
-_LAST_MOMENT = datetime.max.replace(tzinfo=UTC) - _DAY
 
 
 def check_of(type_name: str, rule: Rule | None) -> Check:
@@ -100,14 +95,12 @@ def moment_of(value: Any) -> datetime | None:
     """A moment that everything can reckon with, in UTC; None if it is none."""
     try:
         moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        if moment.utcoffset() is None:
+            return None
+        moment = moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         return None
-    shift, bare = moment.utcoffset(), moment.replace(tzinfo=UTC)
-    if shift is None or not _FIRST_MOMENT <= bare <= _LAST_MOMENT:
-        return None
-    moment = bare - shift
-    inside = limits.FIRST_SECOND <= moment.timestamp() <= limits.LAST_SECOND
-    return moment if inside else None
+    return moment if limits.is_accepted(moment) else None
 
 
 def _list_check(type_name: str, rule: Rule | None) -> Check:

@@ -5,7 +5,9 @@ direction in brackets ("[shares a photo of a lake]") becomes a sentence of its o
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 MAX_SENTENCE = 400
 MAX_SENTENCES = 1_000
@@ -27,7 +29,7 @@ _STAGE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """`text` as written; `plain` the same with quotations blanked out; `words` in lower case."""
+    """`text` as written; `plain` without quotations, a space between words; `words` lower case."""
 
     text: str
     plain: str
@@ -47,9 +49,11 @@ def sentences_of(message: str) -> list[Sentence]:
     if "[" in text:
         stages = [found for found in _BRACKETS.findall(text) if _STAGE.match(found)]
         text = _BRACKETS.sub(" ", text)
-    found = [_sentence(piece) for line in text.splitlines() for piece in _pieces(line)]
-    found += [_sentence(stage, stage_direction=True) for stage in stages]
-    return [sentence for sentence in found if sentence.words][:MAX_SENTENCES]
+    found = chain(
+        (_sentence(piece) for line in text.splitlines() for piece in _pieces(line)),
+        (_sentence(stage, stage_direction=True) for stage in stages),
+    )
+    return list(islice((sentence for sentence in found if sentence.words), MAX_SENTENCES))
 
 
 def words_of(text: str) -> list[str]:
@@ -57,34 +61,37 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def _pieces(line: str) -> list[str]:
+def _pieces(line: str) -> Iterator[str]:
     line = _LINE_MARK.sub("", line).strip()
     if not line or line.startswith((">", "|")):
-        return []
-    pieces: list[str] = []
+        return
     start = 0
     for end in _END.finditer(line):
-        piece = line[start : end.start()]
-        if not _ABBREVIATION.search(piece[-8:]):
-            pieces.append(piece)
+        # Only the end is looked at: a line of a thousand abbreviations has no sentence's end.
+        if not _ABBREVIATION.search(line[max(start, end.start() - 8) : end.start()]):
+            yield from _shortened(line[start : end.start()].strip())
             start = end.end()
-    pieces.append(line[start:])
-    return [short for piece in pieces for short in _shortened(piece.strip())]
+    yield from _shortened(line[start:].strip())
 
 
-def _shortened(piece: str) -> list[str]:
+def _shortened(piece: str) -> Iterator[str]:
     """Cut what is too long to be a sentence, between words where there are any."""
-    short: list[str] = []
-    while len(piece) > MAX_SENTENCE:
-        cut = piece.rfind(" ", MAX_SENTENCE // 2, MAX_SENTENCE)
-        cut = cut if cut > 0 else MAX_SENTENCE
-        short.append(piece[:cut].strip())
-        piece = piece[cut:].strip()
-    return [*short, piece] if piece else short
+    start = 0
+    while len(piece) - start > MAX_SENTENCE:
+        cut = piece.rfind(" ", start + MAX_SENTENCE // 2, start + MAX_SENTENCE)
+        cut = cut if cut > 0 else start + MAX_SENTENCE
+        yield piece[start:cut].strip()
+        start = cut
+        while piece[start].isspace():
+            start += 1
+    if last := piece[start:].strip():
+        yield last
 
 
 def _sentence(text: str, *, stage_direction: bool = False) -> Sentence:
     plain = _QUOTATION.sub(_unless_title, text) if '"' in text or "“" in text else text
+    # One space between words: patterns would try a long gap from each of its places.
+    plain = " ".join(plain.split())
     lower = plain.lower()
     words = tuple(_WORD.findall(lower))
     question = text.rstrip("\"')”").endswith(("?", "？", "?!"))

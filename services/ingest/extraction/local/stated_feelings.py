@@ -55,7 +55,7 @@ _STATED = re.compile(
     r"(?P<verb>'m|'re|'s|\b(?:am|is|are|was|were|be|been|being|get|gets|got|getting|become|becomes|"
     r"became|becoming|stay|stayed|staying|remain|remained|seem|seems|seemed|look|looks|looked)\b|"
     rf"\b(?:is|are|was|were|ai)n't\b|\b(?P<one>{_OF_ONE})\b))"
-    rf"(?P<degree>(?:,? {_DEGREE})*)(?: [a-z]+,? (?:and|but))??(?: {_DEGREE})* "
+    rf"(?P<degree>(?:,? {_DEGREE})*)(?: [a-z]+,? (?:and|but)(?: {_DEGREE})*)?? "
     rf"(?:{_FEELINGS}|(?(one)(?:{_HOW})|(?(me)(?:{_HOW})|(?!))))\b",
     re.IGNORECASE,
 )

@@ -9,8 +9,11 @@ is the latest May that has begun.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from services.runtime.limits import is_accepted
 
 MONTHS = (
     "january",
@@ -114,6 +117,10 @@ _WEEKDAY = re.compile(r"\b(?:on |this )?(?P<weekday>" + "|".join(WEEKDAYS) + r")
 _IN_YEAR = re.compile(rf"\b(?:in|since|during|back in|of|until|by) {_YEAR}\b")
 
 
+Resolve = Callable[[re.Match[str], datetime, bool], date | datetime | None]
+"""Works out what a match names, at a moment in the speaker's zone; whether the future is meant."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimeMention:
     """A phrase of a sentence and the start of the period it names, in UTC.
@@ -141,25 +148,35 @@ def has_time_word(words: frozenset[str], lower: str) -> bool:
 def find_time(text: str, said_at: datetime, zone: tzinfo) -> TimeMention | None:
     """The first phrase that can be resolved, the more exact kinds first. None without one."""
     lower = text.lower()
-    now = said_at.astimezone(zone)
     future = FUTURE.search(lower) is not None
     for pattern, resolve in _RULES:
         for match in pattern.finditer(lower):
-            start = resolve(match, now, future)
+            start = start_of(match, said_at, zone, resolve, future=future)
             if start is not None:
-                return _mention(start, match, lower, now, zone)
+                before = lower[max(0, match.start() - 6) : match.start()] + match.group()
+                since = "since " in before
+                return TimeMention(start, match.start(), match.end(), since, start > said_at)
     return None
 
 
-def _mention(
-    start: date | datetime, match: re.Match[str], lower: str, now: datetime, zone: tzinfo
-) -> TimeMention:
-    if not isinstance(start, datetime):
-        start = datetime.combine(start, time(), zone)
-    before = lower[max(0, match.start() - 6) : match.start()] + match.group()
-    return TimeMention(
-        start.astimezone(UTC), match.start(), match.end(), "since " in before, start > now
-    )
+def start_of(
+    match: re.Match[str], said_at: datetime, zone: tzinfo, resolve: Resolve, *, future: bool
+) -> datetime | None:
+    """The start of the period that a phrase names, in UTC.
+
+    None if the phrase names none, or one beyond what the calendar or the contract holds: a time
+    that can't be worked out is no time.
+    """
+    try:
+        start = resolve(match, said_at.astimezone(zone), future)
+        if start is None:
+            return None
+        if not isinstance(start, datetime):
+            start = datetime.combine(start, time(), zone)
+        start = start.astimezone(UTC)
+    except (ValueError, OverflowError):  # the 31st of February, a hundred centuries ago
+        return None
+    return start if is_accepted(start) else None
 
 
 def _iso_date(match: re.Match[str], _now: datetime, _future: bool) -> date | None:
@@ -193,7 +210,7 @@ def _month_only(match: re.Match[str], now: datetime, future: bool) -> date | Non
     return date(now.year - (not passed), month, 1)
 
 
-def _ago(match: re.Match[str], now: datetime, _future: bool) -> date | datetime | None:
+def _ago(match: re.Match[str], now: datetime, _future: bool) -> date | datetime:
     return _shifted(now, -_count(match["count"]), match["unit"])
 
 
@@ -223,8 +240,7 @@ def _relative(match: re.Match[str], now: datetime, _future: bool) -> date | None
         return date(today.year + (side > 0 and today.month >= month), month, 1)
     if match["unit"] == "weekend":
         return _weekend(today, side)
-    shifted = _shifted(now, side, match["unit"])
-    return _period_start(shifted, match["unit"]) if shifted else None
+    return _period_start(_shifted(now, side, match["unit"]), match["unit"])
 
 
 def _weekday(match: re.Match[str], now: datetime, future: bool) -> date:
@@ -256,20 +272,17 @@ def _count(word: str) -> int:
     return int(word) if word.isdigit() else NUMBERS[word]
 
 
-def _shifted(now: datetime, count: int, unit: str) -> date | datetime | None:
+def _shifted(now: datetime, count: int, unit: str) -> date | datetime:
     today = now.date()
-    try:
-        if unit in ("minute", "hour"):
-            return now + timedelta(minutes=count * (60 if unit == "hour" else 1))
-        if unit == "weekend":
-            return _weekend(today, -1) + timedelta(days=7 * (count + 1))
-        if unit in ("day", "week"):
-            return today + timedelta(days=count * (7 if unit == "week" else 1))
-        months = today.year * 12 + today.month - 1 + count * (12 if unit == "year" else 1)
-        year, month = divmod(months, 12)
-        return date(year, month + 1, min(today.day, 28))
-    except (ValueError, OverflowError):
-        return None
+    if unit in ("minute", "hour"):
+        return now + timedelta(minutes=count * (60 if unit == "hour" else 1))
+    if unit == "weekend":
+        return _weekend(today, -1) + timedelta(days=7 * (count + 1))
+    if unit in ("day", "week"):
+        return today + timedelta(days=count * (7 if unit == "week" else 1))
+    months = today.year * 12 + today.month - 1 + count * (12 if unit == "year" else 1)
+    year, month = divmod(months, 12)
+    return date(year, month + 1, min(today.day, 28))
 
 
 def _period_start(day: date | datetime, unit: str) -> date:

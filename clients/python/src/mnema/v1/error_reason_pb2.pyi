@@ -35,7 +35,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_FIELD_TOO_LONG: _ErrorReason.ValueType  # 4
     """INVALID_ARGUMENT: a text or a value is too long. Metadata: field."""
     ERROR_REASON_FIELD_OUT_OF_RANGE: _ErrorReason.ValueType  # 5
-    """INVALID_ARGUMENT: a number or a time is outside its range. Metadata: field."""
+    """INVALID_ARGUMENT: a number or a time is outside its range; times are those of the years 2 to 9998. Metadata: field."""
     ERROR_REASON_FIELD_MALFORMED: _ErrorReason.ValueType  # 6
     """INVALID_ARGUMENT: a text has not the form it must have (a UUID, a name, …). Metadata: field."""
     ERROR_REASON_ENUM_UNKNOWN: _ErrorReason.ValueType  # 7
@@ -127,7 +127,7 @@ ERROR_REASON_FIELD_REQUIRED: ErrorReason.ValueType  # 3
 ERROR_REASON_FIELD_TOO_LONG: ErrorReason.ValueType  # 4
 """INVALID_ARGUMENT: a text or a value is too long. Metadata: field."""
 ERROR_REASON_FIELD_OUT_OF_RANGE: ErrorReason.ValueType  # 5
-"""INVALID_ARGUMENT: a number or a time is outside its range. Metadata: field."""
+"""INVALID_ARGUMENT: a number or a time is outside its range; times are those of the years 2 to 9998. Metadata: field."""
 ERROR_REASON_FIELD_MALFORMED: ErrorReason.ValueType  # 6
 """INVALID_ARGUMENT: a text has not the form it must have (a UUID, a name, …). Metadata: field."""
 ERROR_REASON_ENUM_UNKNOWN: ErrorReason.ValueType  # 7

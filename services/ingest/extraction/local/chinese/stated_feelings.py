@@ -34,6 +34,7 @@ _STATED = re.compile(
     f"(?:{_DEGREE}|地|都|也|还|又|就|真的|突然|一直|总是|经常|有时候?)*(?:{_FEELING})"
     "(?:极了|不已|得很|死了|坏了|[了的啊呢呀啦哦])*"
 )
+_LONGEST_STATED = 60
 _BEHIND_A_NAME = "[很都也今昨非特有感最不]"
 _PERSON = (
     "(?:他们?|她们?|它们?|你们?|您|大家|别人|人家|有人|妈妈?|母亲|爸爸?|父亲|姐姐?|妹妹?|哥哥?|弟弟?|"
@@ -94,8 +95,9 @@ def _read(text: str) -> Iterator[_Clause]:
         if not whole:
             continue
         supposed = supposed or _IF.match(whole) is not None
-        match = _STATED.fullmatch(whole)
-        before = match["before"] if match else whole
+        # A feeling ends its clause; a long clause would be tried from each of its characters.
+        match = _STATED.fullmatch(whole, max(0, len(whole) - _LONGEST_STATED))
+        before = whole[: match.end("before")] if match else whole
         others = _is_of_others(before, others=others)
         told = is_reported(whole)
         ahead = match is not None and (_AHEAD.search(before) or is_unreal(whole))

@@ -5,12 +5,11 @@ in the speaker's zone; weeks start on Monday; without a word about the future th
 """
 
 import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import date, datetime, tzinfo
 
 from dateutil.relativedelta import relativedelta
 
-from services.ingest.extraction.local.times import TimeMention
+from services.ingest.extraction.local.times import Resolve, TimeMention, start_of
 
 _DIGITS = {
     **{character: value for value, character in enumerate("零一二三四五六七八九")},
@@ -42,21 +41,16 @@ _DAY = rf"(?P<day>{_N})[日号]"
 _SIDE = "(?P<side>上上|下下|上|这|本|下)"
 _WEEK = "(?:周|星期|礼拜)"
 
-Resolve = Callable[[re.Match[str], datetime, bool], date | datetime | None]
-
 
 def chinese_time(text: str, said_at: datetime, zone: tzinfo) -> TimeMention | None:
     """The first phrase that can be resolved, the more exact kinds first. None without one."""
-    now = said_at.astimezone(zone)
     future = _FUTURE.search(text) is not None
     for pattern, resolve in _RULES:
         for match in pattern.finditer(text):
-            try:
-                start = resolve(match, now, future)
-            except (ValueError, OverflowError):  # the 31st of February, a hundred centuries ago
-                continue
+            start = start_of(match, said_at, zone, resolve, future=future)
             if start is not None:
-                return _mention(start, match, text, now, zone)
+                since = _SINCE.search(text[: match.start()]) is not None
+                return TimeMention(start, match.start(), match.end(), since, start > said_at)
     return None
 
 
@@ -68,15 +62,6 @@ def number(text: str) -> int:
     if not ten:
         return _DIGITS[text] if len(text) == 1 else int("".join(str(_DIGITS[c]) for c in text))
     return (_DIGITS[tens] if tens else 1) * 10 + (_DIGITS[ones] if ones else 0)
-
-
-def _mention(
-    start: date | datetime, match: re.Match[str], text: str, now: datetime, zone: tzinfo
-) -> TimeMention:
-    if not isinstance(start, datetime):
-        start = datetime.combine(start, time(), zone)
-    since = _SINCE.search(text[: match.start()]) is not None
-    return TimeMention(start.astimezone(UTC), match.start(), match.end(), since, start > now)
 
 
 def _full_date(match: re.Match[str], _now: datetime, _future: bool) -> date:

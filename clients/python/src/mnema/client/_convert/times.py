@@ -13,7 +13,8 @@ def timestamp_of(moment: datetime | None) -> Timestamp | None:
 
     Raises:
         TypeError: it is a date, a text or something else that is no moment.
-        ValueError: the moment has no time zone. Guessing one would shift it silently.
+        ValueError: the moment has no time zone (guessing one would shift it silently), or is
+            not in the years 1 to 9999 in UTC. The server takes those of the years 2 to 9998.
     """
     if moment is None:
         return None
@@ -25,7 +26,10 @@ def timestamp_of(moment: datetime | None) -> Timestamp | None:
             "or .astimezone() if it is local time"
         )
     message = Timestamp()
-    message.FromDatetime(moment)
+    try:
+        message.FromDatetime(moment)
+    except OverflowError:
+        raise ValueError(f"{moment.isoformat()} is no time of the years 2 to 9998") from None
     return message
 
 
