@@ -98,7 +98,9 @@ def ahead(**by: int) -> str:
 GOOD = {
     "a value": value(),
     "a deep value": value("[" * 15 + "1e300" + "]" * 15),
-    "a memory": memory(event_at="9999-12-30T00:00:00+00:00", tags=["a"], metadata={"a": [1]}),
+    "a memory": memory(
+        event_at="9998-12-31T23:59:59.999999+00:00", tags=["a"], metadata={"a": [1]}
+    ),
     "a session": session(),
     "a session that counts less than it holds": session(message_count=0),
     "a session that counts to the last place": session(message_count=2**22 - 1),
@@ -218,7 +220,7 @@ def test_the_largest_that_calls_take_are_exported_and_imported(
         "tags": ["t" * 64] * 64,
         "category": "c" * 128,
         "emotion": {"valence": -1, "arousal": 1, "label": "l" * 64},
-        "event_at": "9999-12-29T23:59:59.999999Z",
+        "event_at": "9998-12-31T23:59:59.999999Z",
     }
     gateway.call("MemoryService.AddMemory", {"user_id": user_id, "memory": largest})
     deep: Any = "end"
@@ -232,7 +234,7 @@ def test_the_largest_that_calls_take_are_exported_and_imported(
         content="x" * 400_000,
         session_id="s" * 256,
         speaker="p" * 256,
-        said_at=datetime(1, 1, 3, tzinfo=UTC),
+        said_at=datetime(2, 1, 1, tzinfo=UTC),
     )
     client.wait_until_extracted(user_id)
     lines = list(client.iter_export(user_id))

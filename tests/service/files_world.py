@@ -14,6 +14,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from mnema.client._async.transport import upload
 from mnema.v1 import file_service_pb2 as pb
 from mnema.v1.file_service_pb2_grpc import FileServiceStub
 from services.app.settings import Settings
@@ -52,11 +53,16 @@ class World:
         options = {"timeout": PATIENCE, "metadata": [("x-api-key", self.key)], **options}
         return getattr(self.stub, method)(request, **options)
 
+    async def send(self, stream: Any) -> pb.UploadFileResponse:
+        """Uploads as the client does, which hears what ends a stream that is still being sent."""
+        metadata = (("x-api-key", self.key),)
+        return await upload(self.stub.UploadFile, stream, PATIENCE, metadata)
+
     async def upload(
         self, filename: str, data: bytes, *, user_id: str = USER, piece: int = MIB, **described: Any
     ) -> pb.File:
         new = pb.NewFile(user_id=user_id, filename=filename, **described)
-        response = await self.call("UploadFile", messages(new, data, piece))
+        response = await self.send(messages(new, data, piece))
         file: pb.File = response.file
         return file
 

@@ -93,7 +93,7 @@ async def test_defaults_and_a_media_type_of_the_callers(world: World) -> None:
     (body,) = await world.download(declared.file_id)
     assert body.content_type == "text/markdown; charset=utf-8"
     wrong = pb.NewFile(user_id=USER, filename="notes", mime_type="nonsense")
-    code, reason, _ = await refused(world.call("UploadFile", messages(wrong, b"x")))
+    code, reason, _ = await refused(world.send(messages(wrong, b"x")))
     assert (code, reason) == (INVALID, "FIELD_MALFORMED")
 
 
@@ -116,7 +116,7 @@ async def test_what_is_refused_leaves_nothing(
     new = pb.NewFile(user_id=USER, filename=name)
     create = pb.CreateFileRequest(user_id=USER, filename=name, file_data=data)
     for refusal in (
-        await refused(world.call("UploadFile", messages(new, data))),
+        await refused(world.send(messages(new, data))),
         await refused(world.call("CreateFile", create)),
     ):
         assert refusal[:2] == (INVALID, reason)
@@ -132,7 +132,7 @@ async def test_the_largest_file_and_one_byte_more(world: World) -> None:
     assert b"".join(body.data for body in bodies) == picture
     assert max(len(body.data) for body in bodies) == 256 * 1024
     new = pb.NewFile(user_id=USER, filename="larger.bmp")
-    refusal = await refused(world.call("UploadFile", messages(new, picture + b"\0")))
+    refusal = await refused(world.send(messages(new, picture + b"\0")))
     assert refusal[:2] == (INVALID, "FILE_TOO_LARGE")
     assert refusal[2]["limit"] == str(MAX_FILE_BYTES)
     assert len(world.stored()) == 1
@@ -148,7 +148,7 @@ async def test_a_stream_without_end_is_cut_off(world: World) -> None:
             sent += MIB
             yield pb.UploadFileRequest(chunk=b"x" * MIB)
 
-    refusal = await refused(world.call("UploadFile", endless()))
+    refusal = await refused(world.send(endless()))
     assert refusal[:2] == (INVALID, "FILE_TOO_LARGE")
     assert sent < 2 * MAX_FILE_BYTES
 
@@ -181,7 +181,7 @@ PIECE = pb.UploadFileRequest(chunk=b"words")
 async def test_messages_in_another_order_are_refused(
     world: World, stream: list[pb.UploadFileRequest], reason: str
 ) -> None:
-    assert (await refused(world.call("UploadFile", iter(stream))))[:2] == (INVALID, reason)
+    assert (await refused(world.send(iter(stream))))[:2] == (INVALID, reason)
     assert world.stored() == []
 
 
@@ -191,9 +191,9 @@ async def test_an_upload_that_ends_early_leaves_no_half_a_file(
 ) -> None:
     new = pb.NewFile(user_id=USER, filename="a.txt", size_bytes=said)
     stream = messages(new, b"abc")
-    assert (await refused(world.call("UploadFile", stream)))[:2] == (INVALID, reason)
+    assert (await refused(world.send(stream)))[:2] == (INVALID, reason)
     huge = pb.NewFile(user_id=USER, filename="a.txt", size_bytes=MAX_FILE_BYTES + 1)
-    failure = await refused(world.call("UploadFile", messages(huge, b"abc")))
+    failure = await refused(world.send(messages(huge, b"abc")))
     assert failure[:2] == (INVALID, "FILE_TOO_LARGE")
     assert world.stored() == []
     assert await world.count("documents") == 0
@@ -241,7 +241,7 @@ async def test_a_request_is_answered_once(world: World) -> None:
     assert (await world.count("documents"), len(world.stored())) == (1, 1)
     for name, data in (("a.pdf", pdf_of("Porto")), ("b.pdf", pdf)):
         new = pb.NewFile(user_id=USER, filename=name, request_id=request_id)
-        code, reason, _ = await refused(world.call("UploadFile", messages(new, data)))
+        code, reason, _ = await refused(world.send(messages(new, data)))
         assert (code, reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
     assert (await world.count("documents"), len(world.stored())) == (1, 1)
 

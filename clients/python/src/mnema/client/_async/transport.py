@@ -75,33 +75,53 @@ async def upload(
     """A stream of requests, one answer."""
     call = cast("aio.StreamUnaryMultiCallable[Request, Response]", method)
     sent = call(requests, timeout=timeout, metadata=aio.Metadata(*metadata))
+    told = _Told(sent)
     try:
         return await sent
     except aio.AioRpcError as failure:
         if failure.details() != _BROKEN_OFF:
             raise
-        raise await _told(sent, failure) from None
+        raise await told.instead_of(failure) from None
 
 
-async def _told(
-    sent: aio.StreamUnaryCall[Request, Response] | aio.StreamStreamCall[Request, Response],
-    failure: aio.AioRpcError,
-) -> aio.AioRpcError:
-    """What the server said when it ended a call whose requests were still being sent.
+class _Told:
+    """What the server says when it ends a call whose requests are still being sent.
 
-    gRPC may see the write fail before the answer, which takes the failure's place a moment later.
+    gRPC also sees the write fail, and tells of that in place of the answer: until this comes a
+    moment later, or for good if the answer was there first.
     """
-    for _ in range(_LOOKS):
-        details = await sent.details()
-        if details != _BROKEN_OFF:
-            return aio.AioRpcError(
-                await sent.code(),
-                failure.initial_metadata(),
-                await sent.trailing_metadata(),
-                details,
-            )
-        await asyncio.sleep(_LOOK_SECONDS)
-    return failure
+
+    def __init__(
+        self, call: aio.StreamUnaryCall[Request, Response] | aio.StreamStreamCall[Request, Response]
+    ) -> None:
+        self._call = call
+        self._first: aio.AioRpcError | None = None
+        call.add_done_callback(lambda _: self._note())
+
+    def _note(self) -> None:
+        """Keeps what the call has ended with, before anything else can be said of it."""
+        try:
+            self._status().send(None)
+        except StopIteration as known:  # all of it is there: nothing is waited for
+            self._first = self._first or known.value
+
+    async def _status(self) -> aio.AioRpcError:
+        return aio.AioRpcError(
+            await self._call.code(),
+            aio.Metadata(),
+            await self._call.trailing_metadata(),
+            await self._call.details(),
+        )
+
+    async def instead_of(self, failure: aio.AioRpcError) -> aio.AioRpcError:
+        """The answer, or the failure if there is none."""
+        told = self._first
+        for _ in range(_LOOKS):
+            if told is not None and told.details() != _BROKEN_OFF:
+                return told
+            await asyncio.sleep(_LOOK_SECONDS)
+            told = await self._status()
+        return failure
 
 
 async def download(
@@ -129,13 +149,14 @@ async def exchange(
     """Streams both ways; a reader who stops early ends the call. None: no deadline."""
     call = cast("aio.StreamStreamMultiCallable[Request, Response]", method)
     answers = call(requests, timeout=timeout, metadata=aio.Metadata(*metadata))
+    told = _Told(answers)
     try:
         async for answer in answers:
             yield answer
     except aio.AioRpcError as failure:
         if failure.details() != _BROKEN_OFF:
             raise
-        raise await _told(answers, failure) from None
+        raise await told.instead_of(failure) from None
     finally:
         answers.cancel()
 
