@@ -33,10 +33,10 @@ from services.vector.ranking.question import read_question
 
 LONGEST = 400_000
 """Characters: a message's content."""
-LONG = 100_000
-"""Far more than a query's 8,192 or a memory's 16,384."""
-SECONDS = 60
-"""Of processor time for all that is done with one text; 0.2 to 3 are needed."""
+LONG = 40_000
+"""More than a query's 8,192 or a memory's 16,384."""
+SECONDS = 30
+"""Of processor time for all that is done with one text; 0.1 to 2 are needed."""
 
 UNITS = {
     "digits": "1",
