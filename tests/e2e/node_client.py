@@ -11,7 +11,8 @@ from typing import Any
 
 from google.rpc import error_details_pb2
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.e2e.environment import CHECKOUT
+
 SOURCES = Path(__file__).parent / "node"
 SECONDS = 120
 

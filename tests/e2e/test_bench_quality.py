@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.e2e.environment import CHECKOUT
+
 TURNS = [
     ("t1", "monday", "Ada", "I adopted a grey parrot called Figaro."),
     ("t2", "monday", "Bruno", "My sister moved to Valparaíso last winter."),

@@ -55,7 +55,7 @@ def test_a_feeling_alone_is_an_episode_and_another_persons_is_not_ones_own(nm: M
     felt = {text: each.emotion.label if each.emotion else None for text, each in kept.items()}
     assert felt == {
         "Had interview yesterday, felt nervous": "nervous",
-        "说到面试时很紧张": "nervous",
+        "说到面试时很紧张": "afraid",
         "My boss was angry today.": None,
     }
     event_at = kept["Had interview yesterday, felt nervous"].event_at

@@ -31,6 +31,7 @@ from tests.e2e.troubled_model import (
     STATE_IN_WORDS,
     TroubledServer,
 )
+from tests.e2e.troubles import AWAY, HOPELESS, MALFORMED, REASONS, RETRY_AFTER, TROUBLES
 from tests.e2e.waiting import until
 from tests.openai_server import (
     Behaviour,
@@ -38,36 +39,11 @@ from tests.openai_server import (
     Failing,
     Hanging,
     MalformedJson,
-    NoCompletion,
     Ok,
-    RateLimited,
-    SchemaViolating,
 )
 
 pytestmark = pytest.mark.timeout(600)
 
-RETRY_AFTER = 7  # seconds; more than the backoff
-# A word in a message, and how the model fails at the first attempt.
-TROUBLES: dict[str, Behaviour] = {
-    "walnut": MalformedJson(),
-    "chestnut": SchemaViolating(),
-    "hazelnut": NoCompletion(),
-    "almond": RateLimited(RETRY_AFTER),
-    "pistachio": Failing(500),
-    "cashew": Hanging(),
-    "peanut": Dropping(),
-}
-MALFORMED, AWAY = "PROVIDER_ANSWER_MALFORMED", "PROVIDER_UNAVAILABLE"
-REASONS = {
-    "walnut": MALFORMED,
-    "chestnut": MALFORMED,
-    "hazelnut": MALFORMED,
-    "almond": "LIMIT_EXCEEDED",
-    "pistachio": AWAY,
-    "cashew": "DEADLINE_EXCEEDED",
-    "peanut": AWAY,
-}
-HOPELESS = "coconut"  # fails as often as it is tried
 _GOOD_INSIGHTS = Ok({"insights": [{"content": INSIGHT, "category": "pattern", "memories": [0]}]})
 
 

@@ -338,11 +338,8 @@ async def test_memories(side: Side, script: Script) -> None:
     assert (memory.id, memory.memory_type, memory.importance) == ("m1", "fact", 8)
     assert memory.emotion is not None
     assert memory.emotion.label == "satisfied"
-    assert memory.metadata == {
-        "origin": "test",
-        "importance": 8,
-        "emotion": {"valence": 0.6, "arousal": 0.4, "label": "satisfied"},
-    }
+    felt = {"valence": 0.6, "arousal": 0.4, "label": "satisfied"}
+    assert memory.metadata == {"origin": "test", "importance": 8, "emotion": felt}
     script.on("UpdateMemory", memory_service_pb2.UpdateMemoryResponse(memory=WORKS))
     await side.run(side.nm.memories.update, "alice", "m1", tags=[], importance=9)
     sent = script.of("UpdateMemory")[0].request

@@ -7,7 +7,7 @@ import pytest
 
 from services.ingest.extraction.local.chinese.times import chinese_time, number
 from services.ingest.extraction.local.extractor import read
-from tests.unit.test_extraction_local import SAID_AT, batch, extract, facts, message, triples
+from tests.unit.extraction_by_rules import SAID_AT, batch, extract, facts, message, triples
 
 
 @pytest.mark.parametrize(
@@ -153,12 +153,12 @@ def test_what_else_a_sentence_tells_is_kept_beside_its_facts() -> None:
 @pytest.mark.parametrize(
     ("text", "label"),
     [
-        ("说到面试时很紧张", "nervous"),
-        ("最近工作压力很大，心情低落。", "stressed"),
-        ("昨天很紧张。", "nervous"),
+        ("说到面试时很紧张", "afraid"),
+        ("最近工作压力很大，心情低落。", "sad"),
+        ("昨天很紧张。", "afraid"),
         ("周末很开心，去爬山了。", "joyful"),
         ("小时候曾经很孤独。", "sad"),
-        ("今天压力太大了。", "stressed"),
+        ("今天压力太大了。", "distressed"),
         ("心情不好，什么都不想做。", "displeased"),
     ],
 )

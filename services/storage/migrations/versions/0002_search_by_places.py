@@ -10,6 +10,7 @@ from typing import Any
 from alembic import op
 
 from services.storage import jobs
+from services.storage.migrations.scripts import run, run_script
 from services.storage.queries import load
 from services.storage.reindexing import index_everything
 
@@ -28,9 +29,9 @@ def upgrade() -> None:
     op.execute("SELECT set_config('mnema.admin', 'on', true)")
     scripts = sorted(SCRIPTS.glob("*.sql"))
     for script in (RECORD_TIME, *scripts[:-1]):
-        _run(lambda raw, script=script: raw.execute(script.read_text()))
-    _run(_rebuild)
-    _run(lambda raw: raw.execute(scripts[-1].read_text()))
+        run_script(script.read_text())
+    run(_rebuild)
+    run_script(scripts[-1].read_text())
     op.execute("SELECT set_config('mnema.admin', '', true), set_config('mnema.owner', '', true)")
 
 
@@ -52,11 +53,3 @@ async def _rebuild(raw: Any) -> None:
                     "user_id": user["user_id"],
                 },
             )
-
-
-def _run(work: Any) -> None:
-    # asyncpg takes a script of many statements through its own execute alone.
-    connection = op.get_bind().connection.dbapi_connection
-    if connection is None:
-        raise RuntimeError("the migration has lost its connection")
-    connection.run_async(work)

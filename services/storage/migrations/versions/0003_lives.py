@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alembic import op
+from services.storage.migrations.scripts import run_folder
 
 revision = "0003"
 down_revision = "0002"
@@ -12,13 +12,4 @@ SCRIPTS = Path(__file__).parent.parent / "sql" / "0003"
 
 def upgrade() -> None:
     """Runs the scripts by their names; each raises the walls around what it makes."""
-    for script in sorted(SCRIPTS.glob("*.sql")):
-        _run(script.read_text())
-
-
-def _run(script: str) -> None:
-    # asyncpg takes a script of many statements through its own execute alone.
-    connection = op.get_bind().connection.dbapi_connection
-    if connection is None:
-        raise RuntimeError("the migration has lost its connection")
-    connection.run_async(lambda raw: raw.execute(script))
+    run_folder(SCRIPTS)

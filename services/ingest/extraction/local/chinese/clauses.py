@@ -31,6 +31,7 @@ _UNREAL = re.compile(
 _REPORTED = re.compile(
     r"^[^我]{0,8}(?:说(?!到|起|来|实话|真的)|告诉我?|听说|以为|问我?)|听说|我(?:以为|梦见|梦到)"
 )
+IF = re.compile(r"如果|要是|假如|假设|倘若|万一")
 _QUESTION = re.compile(r"(?:吗|呢|吧|么)$|什么|哪[里儿个些]?|谁|怎么|为什么|多少|几[个岁点]")
 
 
@@ -58,7 +59,7 @@ def clauses_of(text: str, when: str = "") -> Iterator[Clause]:
         if is_reported(whole):
             return  # the rest of the sentence is what was said
         if is_unreal(whole):
-            if re.match(r"(?:如果|要是|假如|假设|倘若|万一)", whole):
+            if IF.match(whole):
                 return  # so is what would follow from it
             own = False
             continue

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from services.ingest.extraction.local.chinese.stated_feelings import feelings_in
+from services.ingest.extraction.local.feelings import quarter_of
 from services.ingest.extraction.model import Emotion
 
 # The ontology's classes of emotion, and whether each is pleasant.
@@ -61,26 +62,27 @@ def chinese_emotion(text: str) -> Emotion | None:
 
     Valence is the sum of pleasant and unpleasant words, each strengthened and turned round as
     its neighbours say, brought to -1 to 1 as VADER does it. Arousal is that sum's size, up to
-    5, as a share of 5. The label is the name of the feeling the speaker states, else that of
-    the class most words belong to. What others feel and what is only supposed is left out.
+    5, as a share of 5. The label is that of the class most words belong to; a feeling that is
+    stated and in no class has one of the quarters of valence and arousal. What others feel and
+    what is only supposed is left out.
     """
     lexicons = _lexicons()
     felt = feelings_in(text)
     counts = lexicons.emotion.emotion_count(felt.own_part)
     name = max(_CLASSES, key=lambda each: int(counts[each]))
-    if not counts[name] and felt.called is None:
+    if not counts[name] and not felt.stated:
         return None
     scores = lexicons.sentiment.sentiment_calculate(felt.own_part)
     total = float(scores["pos"]) - float(scores["neg"])
-    label, sign = felt.called or _CLASSES[name]
+    if not total:
+        return None
+    valence = round(total / math.sqrt(total * total + _NORMAL), 3)
+    arousal = round(min(abs(total) / _FULL_INTENSITY, 1.0), 2)
+    if not counts[name]:
+        return Emotion(valence, arousal, quarter_of(valence, arousal))
+    label, sign = _CLASSES[name]
     if sign * total < 0:
         if total > 0:
             return None  # "not afraid" names no feeling
         label = "unhappy"
-    if not total:
-        return None
-    return Emotion(
-        round(total / math.sqrt(total * total + _NORMAL), 3),
-        round(min(abs(total) / _FULL_INTENSITY, 1.0), 2),
-        label,
-    )
+    return Emotion(valence, arousal, label)

@@ -8,22 +8,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.ingest.extraction.local.chinese.clauses import CUT, is_asked, is_reported, is_unreal
+from services.ingest.extraction.local.chinese.clauses import (
+    CUT,
+    IF,
+    is_asked,
+    is_reported,
+    is_unreal,
+)
 
-# What the lexicons have in no class of emotions, or in one that says something else.
-_NAMES = {
-    "紧张": ("nervous", -1), "焦虑": ("anxious", -1), "担心": ("worried", -1),
-    "担忧": ("worried", -1), "抑郁": ("depressed", -1), "疲惫": ("exhausted", -1),
-    "尴尬": ("embarrassed", -1), "无聊": ("bored", -1), "郁闷": ("gloomy", -1),
-    "委屈": ("aggrieved", -1), "感动": ("moved", 1),
-}  # fmt: skip
-_STRESSED = "stressed", -1  # "压力很大"
 _DEGREE = (
     "(?:非常|特别|十分|超级|有一?[点些]儿?|稍微|越来越|如此|这么|那么|极其|极度|超|很|挺|比较|最|更|真|"
     "好|太|不|没那么)"
 )
+# What says that somebody feels something; which feeling it is, and how strong, the lexicons say.
 _FEELING = (
-    f"(?P<name>{'|'.join(_NAMES)})|(?P<stress>压力{_DEGREE}?大)|"
+    "紧张|焦虑|担心|担忧|抑郁|疲惫|尴尬|无聊|郁闷|委屈|感动|"
+    f"压力{_DEGREE}?大|"
     f"(?:心情|情绪){_DEGREE}*(?:好|差|糟糕?|愉快|舒畅)|"
     "低落|低沉|烦躁|烦恼|烦闷|沮丧|难过|难受|伤心|悲伤|痛苦|生气|愤怒|气愤|恼火|害怕|恐惧|不安|惊慌|"
     "恐慌|失望|绝望|崩溃|孤独|孤单|寂寞|失落|内疚|愧疚|羞愧|自责|嫉妒|惊讶|吃惊|震惊|开心|高兴|快乐|"
@@ -54,20 +54,17 @@ _OWN = re.compile(f"(?:我们?|咱们?|俺|本人|自己)(?!们?的?{_PERSON})")
 # "会很开心", "别难过", "不想紧张": what is to come, or not to be.
 _AHEAD = re.compile(r"(?:会|将|能|要|想|别|希望|应该|可以|让[他她你].*)(?:不会|更|很)?$")
 _QUOTES = ("“", "「", "『", '"')
-_IF = re.compile("如果|要是|假如|假设|倘若|万一")
 
 
 @dataclass(frozen=True, slots=True)
 class Feelings:
     """What a sentence expresses: `own_part` is its text without what is not the speaker's.
 
-    `stated` says that the speaker names a feeling of theirs; `called` is its name and sign where
-    it has one of its own.
+    `stated` says that the speaker names a feeling of theirs.
     """
 
     own_part: str
     stated: bool
-    called: tuple[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +77,9 @@ class _Clause:
 def feelings_in(text: str) -> Feelings:
     """The speaker's part of a sentence."""
     clauses = list(_read(text))
-    stated = [each.match for each in clauses if each.expresses and each.match]
-    called = (_STRESSED if each["stress"] else _NAMES[each["name"]]
-              for each in stated if each["stress"] or each["name"])  # fmt: skip
+    stated = any(each.expresses and each.match for each in clauses)
     own = "，".join(each.text for each in clauses if each.expresses)
-    return Feelings(own, bool(stated), next(called, None))
+    return Feelings(own, stated)
 
 
 def _read(text: str) -> Iterator[_Clause]:
@@ -94,7 +89,7 @@ def _read(text: str) -> Iterator[_Clause]:
         whole = re.sub(r"\s+", "", piece)
         if not whole:
             continue
-        supposed = supposed or _IF.match(whole) is not None
+        supposed = supposed or IF.match(whole) is not None
         # A feeling ends its clause; a long clause would be tried from each of its characters.
         match = _STATED.fullmatch(whole, max(0, len(whole) - _LONGEST_STATED))
         before = whole[: match.end("before")] if match else whole
