@@ -126,8 +126,8 @@ def acting_user(
     Raises:
         ValueError: none of them tells.
     """
-    if user_id or default_user:
-        return user_id or default_user or ""
+    if chosen := user_id or default_user:
+        return chosen
     for kind, node_id in nodes:
         if _value(kind).upper() == NodeType.USER.value:
             return node_id
